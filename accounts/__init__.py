@@ -1,0 +1,1 @@
+"""People, their roles, and the doors they come in by."""

@@ -1,15 +1,35 @@
 """People and their roles."""
 
+import unicodedata
 import uuid
+from typing import Any
 
-from django.contrib.auth.models import AbstractUser, UserManager as DjangoUserManager
+from django.contrib.auth.models import (
+    AbstractUser,
+    Group,
+    Permission,
+)
+from django.contrib.auth.models import (
+    UserManager as DjangoUserManager,
+)
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 
+def canonical_username(name: str) -> str:
+    """Return `name` in NFKC without surrounding space; letters keep their case for display."""
+    return unicodedata.normalize("NFKC", name).strip()
+
+
 class UserManager(DjangoUserManager["User"]):
-    """Finds people by name without regard to case."""
+    """Finds people by name without regard to case; everyone who is made becomes a member."""
+
+    def create_user(self, username: str, *args: Any, **fields: Any) -> "User":
+        """Make a person with the role that everyone has."""
+        user = super().create_user(username, *args, **fields)
+        user.groups.add(Group.objects.get_or_create(name=Role.MEMBER)[0])
+        return user
 
     def get_by_natural_key(self, username: str | None) -> "User":
         """Return the user of that name; the case of letters does not matter."""
@@ -36,9 +56,22 @@ class User(AbstractUser):
         verbose_name_plural = _("users")
         ordering = ["username"]
         constraints = [models.UniqueConstraint(Lower("username"), name="user_name_unique_any_case")]
+        permissions = [
+            ("read_conversations", _("Can read the texts of other people's conversations")),
+        ]
 
     def __str__(self) -> str:
         return self.display_name or self.username
+
+    def clean(self) -> None:
+        """Store the name in its canonical form, so that look-alikes cannot stand side by side."""
+        super().clean()
+        self.username = canonical_username(self.username)
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether this person holds the administrator's role, or all rights."""
+        return self.is_superuser or self.groups.filter(name=Role.ADMINISTRATOR).exists()
 
 
 class Role(models.TextChoices):
@@ -50,3 +83,26 @@ class Role(models.TextChoices):
     KNOWLEDGE_EDITOR = "knowledge editor", _("knowledge editor")
     INTEGRATOR = "integrator", _("integrator")
     MEMBER = "member", _("member")
+
+
+STAFF_ROLES = frozenset({Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR, Role.KNOWLEDGE_EDITOR})
+"""Roles whose holders may enter the admin."""
+
+
+class RoleGrant(models.Model):
+    """Remembers that a role was given a permission from the start, so that it happens once."""
+
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="+")
+    permission = models.ForeignKey(Permission, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        verbose_name = _("role's first permission")
+        verbose_name_plural = _("roles' first permissions")
+        ordering = ["group", "permission"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["group", "permission"], name="role_grant_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group}: {self.permission}"
