@@ -1,0 +1,51 @@
+"""Fills the stack's database: the cast, and a chat endpoint that asks the fake GLM."""
+
+import json
+import os
+import sys
+
+import django
+
+PASSWORD = "correct horse battery staple 9"
+CAST = {
+    "alice": ("member", "research"),
+    "bob": ("member", "research"),
+    "charlie": ("member",),
+    "olga": ("operator",),
+    "aidan": ("auditor",),
+}
+
+
+def make_cast() -> None:
+    """Create the people of the tests with their roles."""
+    from django.contrib.auth.models import Group
+
+    from accounts.models import STAFF_ROLES, User
+
+    for username, groups in CAST.items():
+        user = User.objects.create_user(
+            username, password=PASSWORD, is_staff=bool(STAFF_ROLES & set(groups))
+        )
+        user.groups.set([Group.objects.get_or_create(name=name)[0] for name in groups])
+
+
+def point_at_the_fake(changes: dict[str, object]) -> None:
+    """Make the fake GLM the only chat endpoint; `changes` are fields of its row."""
+    from configs.models import ModelEndpoint
+
+    ModelEndpoint.objects.filter(kind="chat").delete()
+    ModelEndpoint.objects.create(
+        name="glm", kind="chat", provider="zhipu", model="glm-4-plus", position=1, **changes
+    )
+
+
+def main() -> None:
+    """Run with a JSON object of changes to the chat endpoint's row."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clawai.settings")
+    django.setup()
+    make_cast()
+    point_at_the_fake(json.loads(sys.argv[1]) if len(sys.argv) > 1 else {})
+
+
+if __name__ == "__main__":
+    main()
