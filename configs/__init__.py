@@ -1,0 +1,1 @@
+"""Settings, model endpoints and prompts, with their history, and the adapters of models."""

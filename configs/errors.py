@@ -1,5 +1,8 @@
 """One tree of errors, each with a code and an HTTP status; the edge translates them once."""
 
+# The names say what happened; an "Error" behind each would add nothing.
+# ruff: noqa: N818
+
 from typing import ClassVar
 
 from django.utils.translation import gettext_lazy as _
@@ -29,7 +32,9 @@ class Invalid(ClawError):
     status = 400
     title = _("The request is not valid")
 
-    def __init__(self, detail: str | None = None, *, errors: dict[str, list[str]] | None = None) -> None:
+    def __init__(
+        self, detail: str | None = None, *, errors: dict[str, list[str]] | None = None
+    ) -> None:
         self.errors = errors or {}
         super().__init__(detail)
 

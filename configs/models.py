@@ -1,6 +1,8 @@
-"""Rows that steer the system: settings, model endpoints, prompts, and the releases that publish them."""
+"""Rows that steer the system: settings, model endpoints, prompts and their releases."""
 
+import json
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -8,6 +10,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
+from configs import crypto
 from configs.fields import EncryptedTextField
 
 
@@ -39,15 +42,20 @@ class Release(models.Model):
 
 
 class Config(models.Model):
-    """One setting: a key, and its value as JSON text (encrypted when it is sensitive)."""
+    """One setting: a key, and its value as JSON text (encrypted when it is sensitive).
+
+    An empty value means the default that `configs.registry` declares.
+    """
 
     key = models.CharField(
         _("key"),
         max_length=100,
         unique=True,
-        validators=[RegexValidator(r"^[a-z][a-z0-9_.-]*$", _("Use a-z, 0-9, dot, dash and underscore."))],
+        validators=[
+            RegexValidator(r"^[a-z][a-z0-9_.-]*$", _("Use a-z, 0-9, dot, dash and underscore."))
+        ],
     )
-    value = models.TextField(_("value"))
+    value = models.TextField(_("value"), blank=True)
     description = models.TextField(_("description"), blank=True)
     is_sensitive = models.BooleanField(_("sensitive"), default=False)
     is_public = models.BooleanField(_("public"), default=False)
@@ -63,7 +71,9 @@ class Config(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
     )
-    history = HistoricalRecords(verbose_name=_("setting's history"))
+    history = HistoricalRecords(
+        verbose_name=_("setting's history"), history_change_reason_field=models.TextField(null=True)
+    )
 
     class Meta:
         verbose_name = _("setting")
@@ -78,6 +88,16 @@ class Config(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def plain(self) -> Any:
+        """Return the value as Python sees it, or None where the default holds.
+
+        Raises:
+            SecretUnreadable: it is sensitive and no key opens it.
+        """
+        text = crypto.decrypt(self.value) if self.is_sensitive else self.value
+        return json.loads(text) if text else None
 
 
 class ModelEndpoint(models.Model):
@@ -99,7 +119,10 @@ class ModelEndpoint(models.Model):
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     provider = models.CharField(_("provider"), max_length=20, choices=Provider)
     model = models.CharField(
-        _("model"), max_length=120, blank=True, help_text=_("As the provider names it, e.g. glm-4-plus.")
+        _("model"),
+        max_length=120,
+        blank=True,
+        help_text=_("As the provider names it, e.g. glm-4-plus."),
     )
     base_url = models.URLField(
         _("base URL"), blank=True, help_text=_("Empty: the provider's own, or ZHIPUAI_BASE_URL.")
@@ -111,16 +134,22 @@ class ModelEndpoint(models.Model):
         _("parameters"),
         default=dict,
         blank=True,
-        help_text=_("Sent with each call: temperature, top_p, max_tokens; dimensions for embeddings."),
+        help_text=_(
+            "Sent with each call: temperature, top_p, max_tokens; dimensions for embeddings."
+        ),
     )
     context_tokens = models.PositiveIntegerField(
         _("context, tokens"), default=32_000, validators=[MinValueValidator(512)]
     )
     first_byte_timeout_seconds = models.PositiveSmallIntegerField(
-        _("time to first byte, seconds"), default=30, validators=[MinValueValidator(1), MaxValueValidator(600)]
+        _("time to first byte, seconds"),
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(600)],
     )
     idle_timeout_seconds = models.PositiveSmallIntegerField(
-        _("time between bytes, seconds"), default=20, validators=[MinValueValidator(1), MaxValueValidator(600)]
+        _("time between bytes, seconds"),
+        default=20,
+        validators=[MinValueValidator(1), MaxValueValidator(600)],
     )
     input_price = models.DecimalField(
         _("price per million tokens in"), max_digits=12, decimal_places=4, default=0
@@ -129,11 +158,17 @@ class ModelEndpoint(models.Model):
         _("price per million tokens out"), max_digits=12, decimal_places=4, default=0
     )
     position = models.PositiveSmallIntegerField(
-        _("position"), default=100, help_text=_("The lowest that works is used; the others stand in.")
+        _("position"),
+        default=100,
+        help_text=_("The lowest that works is used; the others stand in."),
     )
     enabled = models.BooleanField(_("enabled"), default=True)
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
-    history = HistoricalRecords(verbose_name=_("endpoint's history"))
+    history = HistoricalRecords(
+        verbose_name=_("endpoint's history"),
+        history_change_reason_field=models.TextField(null=True),
+    )
 
     class Meta:
         verbose_name = _("model endpoint")
@@ -148,11 +183,15 @@ class PromptTemplate(models.Model):
     """Words that are sent to a model; `version` rises with each change of `text`."""
 
     name = models.SlugField(_("name"), max_length=60, unique=True)
-    text = models.TextField(_("text"), help_text=_("Placeholders stand in braces, e.g. {passages}."))
+    text = models.TextField(
+        _("text"), help_text=_("Placeholders stand in braces, e.g. {passages}.")
+    )
     description = models.TextField(_("description"), blank=True)
     version = models.PositiveIntegerField(_("version"), default=1, editable=False)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
-    history = HistoricalRecords(verbose_name=_("prompt's history"))
+    history = HistoricalRecords(
+        verbose_name=_("prompt's history"), history_change_reason_field=models.TextField(null=True)
+    )
 
     class Meta:
         verbose_name = _("prompt template")

@@ -1,0 +1,1 @@
+"""Adapters to models; this is the only place that speaks to them."""
