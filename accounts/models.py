@@ -12,14 +12,19 @@ from django.contrib.auth.models import (
 from django.contrib.auth.models import (
     UserManager as DjangoUserManager,
 )
+from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 
 def canonical_username(name: str) -> str:
     """Return `name` in NFKC without surrounding space; letters keep their case for display."""
     return unicodedata.normalize("NFKC", name).strip()
+
+
+def username_key(name: str) -> str:
+    """Return what two names must not share: NFKC, without regard to case."""
+    return unicodedata.normalize("NFKC", canonical_username(name).casefold())
 
 
 class UserManager(DjangoUserManager["User"]):
@@ -33,7 +38,7 @@ class UserManager(DjangoUserManager["User"]):
 
     def get_by_natural_key(self, username: str | None) -> "User":
         """Return the user of that name; the case of letters does not matter."""
-        return self.get(username__iexact=self.model.normalize_username(username or ""))
+        return self.get(username_key=username_key(username or ""))
 
 
 class User(AbstractUser):
@@ -45,6 +50,7 @@ class User(AbstractUser):
         DARK = "dark", _("dark")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    username_key = models.CharField(max_length=450, unique=True, editable=False)
     display_name = models.CharField(_("display name"), max_length=100, blank=True)
     language = models.CharField(_("language"), max_length=10, blank=True)
     theme = models.CharField(_("theme"), max_length=6, choices=Theme, default=Theme.SYSTEM)
@@ -55,7 +61,6 @@ class User(AbstractUser):
         verbose_name = _("user")
         verbose_name_plural = _("users")
         ordering = ["username"]
-        constraints = [models.UniqueConstraint(Lower("username"), name="user_name_unique_any_case")]
         permissions = [
             ("read_conversations", _("Can read the texts of other people's conversations")),
         ]
@@ -67,6 +72,16 @@ class User(AbstractUser):
         """Store the name in its canonical form, so that look-alikes cannot stand side by side."""
         super().clean()
         self.username = canonical_username(self.username)
+        namesakes = User.objects.filter(username_key=username_key(self.username))
+        if namesakes.exclude(pk=self.pk).exists():
+            raise ValidationError({"username": _("A user with that username already exists.")})
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Keep the key in step with the name."""
+        self.username_key = username_key(self.username)
+        if fields := kwargs.get("update_fields"):
+            kwargs["update_fields"] = {*fields, "username_key"}
+        super().save(*args, **kwargs)
 
     @property
     def is_administrator(self) -> bool:

@@ -1,19 +1,33 @@
-"""What happens to every request: it gets an id."""
+"""What happens to every request: it gets an id, is looked over, and its answer gets a policy."""
 
 import re
 import uuid
 from collections.abc import Awaitable, Callable
+from urllib.parse import unquote_to_bytes
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest, HttpResponseBase
+from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from csp.middleware import CSPMiddleware, PolicyParts
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.utils.decorators import sync_and_async_middleware
 
+from clawai import errors, problems
 from clawai.logs import request_id
 
 ACCEPTED = re.compile(r"^[A-Za-z0-9_-]{8,64}$")
+POLICIES = {
+    # Alpine.js compiles the attributes of the theme's templates, and sets styles on elements.
+    "/admin/": {
+        "script-src": [SELF, UNSAFE_EVAL],
+        "style-src": [SELF, UNSAFE_INLINE],
+    },
+}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+BROKEN = re.compile("[\x00\ud800-\udfff\ufffd]")
 
 
 class RequestIdMiddleware:
-    """Takes the caller's `X-Request-ID` where it is harmless, makes one otherwise, and answers it."""
+    """Takes the caller's `X-Request-ID` where it is harmless, or makes one, and answers it."""
 
     sync_capable = True
     async_capable = True
@@ -47,3 +61,45 @@ class RequestIdMiddleware:
     def _leave(self, response: HttpResponseBase) -> HttpResponseBase:
         response.headers["X-Request-ID"] = request_id.get()
         return response
+
+
+@sync_and_async_middleware
+def input_middleware(get_response):  # noqa: ANN001, ANN201 - either kind of callable
+    """Refuse addresses that are not UTF-8 or hold a NUL, and methods that nobody asked for."""
+    if iscoroutinefunction(get_response):
+
+        async def guard_async(request: HttpRequest) -> HttpResponseBase:
+            return _refusal(request) or await get_response(request)
+
+        return guard_async
+
+    def guard(request: HttpRequest) -> HttpResponseBase:
+        return _refusal(request) or get_response(request)
+
+    return guard
+
+
+def _refusal(request: HttpRequest) -> HttpResponse | None:
+    """Return the answer to a request that goes no further."""
+    if request.method not in METHODS:
+        return HttpResponseNotAllowed(METHODS)
+    query = unquote_to_bytes(request.META.get("QUERY_STRING", ""))
+    try:
+        broken = BROKEN.search(request.path_info) or "\x00" in query.decode()
+    except UnicodeDecodeError:
+        broken = True
+    return errors.answer(request, problems.plain(400)) if broken else None
+
+
+class ContentSecurityPolicyMiddleware(CSPMiddleware):
+    """Gives the admin and the API's documentation the policies that their scripts need."""
+
+    def get_policy_parts(
+        self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
+    ) -> PolicyParts:
+        """Return the policy of the settings, widened for the screens named in `POLICIES`."""
+        parts = super().get_policy_parts(request, response, report_only)
+        for prefix, wider in POLICIES.items():
+            if request.path_info.startswith(prefix):
+                parts.replace = {**wider, **(parts.replace or {})}
+        return parts

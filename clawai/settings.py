@@ -1,6 +1,7 @@
 """Settings, read from the environment, a `.env` file and what `up` wrote into the data directory."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -59,8 +60,12 @@ _hosts = [_public_host, *(_loopback if _public_host in _loopback else [])]
 ALLOWED_HOSTS: list[str] = env.list("CLAWAI_ALLOWED_HOSTS", default=_hosts)
 if "*" in ALLOWED_HOSTS and not DEBUG:
     raise ImproperlyConfigured("CLAWAI_ALLOWED_HOSTS may not be '*': name the hosts people use.")
-WEBSOCKET_ORIGINS = [f"{urlsplit(PUBLIC_URL).scheme}://{host}{_port}" for host in dict.fromkeys(_hosts)]
+WEBSOCKET_ORIGINS = [
+    f"{urlsplit(PUBLIC_URL).scheme}://{host}{_port}" for host in dict.fromkeys(_hosts)
+]
 CSRF_TRUSTED_ORIGINS = list(WEBSOCKET_ORIGINS)
+# Networks whose collectors may read /metrics, besides this machine itself.
+METRICS_PEERS: list[str] = env.list("CLAWAI_METRICS_PEERS", default=[])
 TRUSTED_PROXIES: list[str] = env.list("CLAWAI_TRUSTED_PROXIES", default=[])
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -94,7 +99,8 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "clawai.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "clawai.middleware.ContentSecurityPolicyMiddleware",
+    "clawai.middleware.input_middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -264,15 +270,20 @@ USE_I18N = True
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# The commands that write the manifest need its storage before it exists.
+_manifest = (STATIC_ROOT / "staticfiles.json").exists() or sys.argv[1:2] in (
+    ["collectstatic"],
+    ["prepare"],
+)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
-        if (STATIC_ROOT / "staticfiles.json").exists() and not DEBUG
+        if _manifest and not DEBUG
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
-WHITENOISE_USE_FINDERS = DEBUG or not (STATIC_ROOT / "staticfiles.json").exists()
+WHITENOISE_USE_FINDERS = DEBUG or not _manifest
 MEDIA_ROOT = DATA_DIR / "media"
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
@@ -283,7 +294,8 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["clawai.api.StrictJSONParser"],
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "clawai.api.CursorPagination",
     "EXCEPTION_HANDLER": "clawai.api.exception_handler",

@@ -1,8 +1,74 @@
 """Every address of the web and of the API."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+from django.views.i18n import JavaScriptCatalog
+from drf_spectacular.views import (
+    SpectacularAPIView,
+    SpectacularRedocView,
+    SpectacularSwaggerSplitView,
+)
+from rest_framework.permissions import AllowAny
+
+from accounts import pages as accounts_pages
+from accounts import views as accounts_views
+from clawai import errors, health
+
+handler400 = "clawai.errors.handler400"
+handler403 = "clawai.errors.handler403"
+handler404 = "clawai.errors.handler404"
+handler500 = "clawai.errors.handler500"
+
+operations = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+]
+
+accounts = [
+    path(
+        "accounts/invitation/<str:uid>/<str:token>/", accounts_pages.invitation, name="invitation"
+    ),
+    path("accounts/login/", accounts_pages.LoginView.as_view(), name="login"),
+    path("accounts/logout/", accounts_pages.LogoutView.as_view(), name="logout"),
+    path("accounts/password/", accounts_pages.PasswordChangeView.as_view(), name="password_change"),
+    path("accounts/preferences/", accounts_pages.preferences, name="preferences"),
+]
+
+administration = [
+    path("admin/login/", accounts_pages.admin_entrance),
+    path(
+        "admin/password_change/",
+        RedirectView.as_view(pattern_name="accounts:password_change", permanent=False),
+    ),
+    path("admin/", admin.site.urls),
+    # The admin's language menu asks for this name.
+    path("i18n/setlang/", accounts_pages.preferences, name="set_language"),
+]
+
+rest = [
+    path("me/", accounts_views.MeView.as_view(), name="me"),
+]
+
+_open = {"authentication_classes": [], "permission_classes": [AllowAny]}
+documentation = [
+    path("api/schema/", SpectacularAPIView.as_view(**_open), name="schema"),
+    path(
+        "api/docs/",
+        SpectacularSwaggerSplitView.as_view(url_name="schema", **_open),
+        name="swagger",
+    ),
+    path("api/redoc/", SpectacularRedocView.as_view(url_name="schema", **_open), name="redoc"),
+]
 
 urlpatterns = [
-    path("admin/", admin.site.urls),
+    *operations,
+    path("", include((accounts, "accounts"))),
+    *administration,
+    path("jsi18n/", JavaScriptCatalog.as_view(), name="jsi18n"),
+    *documentation,
+    path("api/v1/", include((rest, "api"))),
+    # Also without a slash at the end: a redirect would turn a POST into a GET.
+    re_path(r"^(?:api|v1)(?:/|$)", errors.unknown_address),
 ]
