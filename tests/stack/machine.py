@@ -157,15 +157,17 @@ def stack(
     glm: tuple[str, ...] = (),
     seed: str = "{}",
     settings: dict[str, str] | None = None,
+    durable: bool = False,
 ) -> Iterator[Machine]:
     """Run the whole stack on a fresh database; `glm` are arguments of the fake server.
 
     `seed` is the JSON that `tests.stack.seed` takes: changes to the chat endpoint's row;
-    `settings` are environment variables of the processes.
+    `settings` are environment variables of the processes; a Redis that is not `durable` comes
+    back empty after a crash.
     """
     state.prepare(data_dir)
     state.ensure_secrets(data_dir)
-    redis_server = valkey.Server(data_dir, durable=False)
+    redis_server = valkey.Server(data_dir, durable=durable)
     redis_url = redis_server.start()
     port = processes.free_port()
     with running(*glm) as fake:
