@@ -1,11 +1,30 @@
 """The Celery application: it carries nudges; the facts stand in PostgreSQL."""
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clawai.settings")
 
 app = Celery("clawai")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+HEARTBEAT_SECONDS = 15
+
+
+@signals.worker_ready.connect  # type: ignore[untyped-decorator]
+def refresh_configuration(**_: Any) -> None:
+    """Begin the live refreshing of the configuration with the worker."""
+    from configs import runtime
+
+    runtime.start()
+
+
+@signals.heartbeat_sent.connect  # type: ignore[untyped-decorator]
+def report_alive(sender: Any, **_: Any) -> None:
+    """Leave a trace that `/readyz` finds: nodes are called `<queue>@<host>`."""
+    from django.core.cache import cache
+
+    cache.set(f"worker:{sender.eventer.hostname.split('@')[0]}", 1, HEARTBEAT_SECONDS)

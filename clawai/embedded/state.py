@@ -61,6 +61,31 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+_claims: list[int] = []
+
+
+def claim(data_dir: Path) -> None:
+    """Make this process the only one that runs `up` on `data_dir`, for as long as it lives.
+
+    Raises:
+        StackError: Another one does.
+    """
+    descriptor = os.open(data_dir / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        url = read(data_dir).get("public_url", "another address")
+        raise StackError(f"it already runs from {data_dir}, at {url}.") from error
+    _claims.append(descriptor)
+
+
+def leave_claim_to_parent() -> None:
+    """Let go of the claim in a forked child, so that it ends with the process that made it."""
+    while _claims:
+        os.close(_claims.pop())
+
+
 def read(data_dir: Path) -> dict[str, str]:
     """Return what stands in stack.json; nothing when it is missing or broken."""
     try:
