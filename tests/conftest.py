@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-pytest_plugins = ["tests.cast"]
+pytest_plugins = ["tests.cast", "tests.stack.fixtures"]
 
 
 @pytest.fixture

@@ -1,25 +1,12 @@
-"""The stack of the journeys, its people, and the words that make a question unique."""
+"""The people of the journeys, each with a session of their own."""
 
-import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from tests.fake_glm.process import FakeGlm
 from tests.stack.machine import Machine
-from tests.stack.machine import stack as run_stack
 from tests.stack.people import Person, signed_in
-
-# Short times where a test waits for them to run out; one model call per question.
-SETTINGS = {
-    "CLAWAI_ANSWERS_LEASE_SECONDS": "6",
-    "CLAWAI_ANSWERS_PER_USER": "50",
-    "CLAWAI_ANSWERS_TITLES": "false",
-}
-ENDPOINT = {"first_byte_timeout_seconds": 3, "idle_timeout_seconds": 3}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,28 +14,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.journey)
-
-
-@pytest.fixture(scope="session")
-def machine() -> Iterator[Machine]:
-    data_dir = Path(os.environ["CLAWAI_DATA_DIR"]) / "journeys"
-    server = os.environ["DATABASE_URL"]
-    name = "clawai_journeys"
-    seed = json.dumps(ENDPOINT)
-    with run_stack(data_dir, server, name=name, seed=seed, settings=SETTINGS) as running:
-        yield running
-
-
-@pytest.fixture
-def glm(machine: Machine) -> FakeGlm:
-    machine.glm.clear()
-    return machine.glm
-
-
-@pytest.fixture
-def marker() -> str:
-    """Return a word that no other question has; rules and calls are found by it."""
-    return f"m{uuid4().hex[:10]}"
 
 
 @pytest.fixture(scope="session")
