@@ -85,9 +85,9 @@ class Child:
             *whole, self._rest = (self._rest + data).split(b"\n")
             if not data and self._rest:
                 whole, self._rest = [*whole, self._rest], b""
-            for line in whole:
-                self.last_line = line.decode(errors="replace").rstrip() or self.last_line
-                yield line.decode(errors="replace").rstrip()
+            for line in filter(None, (each.decode(errors="replace").rstrip() for each in whole)):
+                self.last_line = line
+                yield line
 
     def _close(self) -> None:
         os.close(self.output)

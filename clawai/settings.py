@@ -1,4 +1,4 @@
-"""Settings, read from the environment, a `.env` file and what `up` wrote into the data directory."""
+"""Settings from the environment, a `.env` file and what `up` wrote into the data directory."""
 
 import json
 import sys

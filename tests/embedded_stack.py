@@ -29,6 +29,7 @@ _guests: list[int] = []
 def pytest_load_initial_conftests() -> Iterator[None]:
     """Start or attach to the servers and point the settings at them."""
     state.prepare(DATA_DIR)
+    (DATA_DIR / "staticfiles").mkdir(exist_ok=True)  # WhiteNoise warns where there is none
     # Runs that share the directory share the servers; the last one out stops them.
     _guests.append(os.open(DATA_DIR / "guests.lock", os.O_RDWR | os.O_CREAT, 0o600))
     fcntl.flock(_guests[0], fcntl.LOCK_SH)

@@ -54,13 +54,21 @@ def _supervisor(ground: Ground, *, with_workers: bool) -> Supervisor:
 
 def _announce(ground: Ground) -> None:
     """Print the block that says where to go and how to get in."""
-    table = Table.grid(padding=(0, 2))
-    table.add_row("Open", ground.url)
-    table.add_row("Admin", f"{ground.url}/admin/")
-    table.add_row("Sign in as", ground.administrator or "(nobody: manage.py createsuperuser)")
-    reset = f"{sys.executable} manage.py changepassword {ground.administrator or 'NAME'}"
+    name = ground.administrator or "NAME"
+    lines = Table.grid(padding=(0, 2))
+    lines.add_row("Chat", f"{ground.url}/")
+    lines.add_row("Admin", f"{ground.url}/admin/")
     if ground.password:
-        table.add_row("Password", f"[bold]{ground.password}[/bold]  (shown this once)")
-    table.add_row("Forgotten?", reset)
-    table.add_row("Stop", "Ctrl-C")
-    Console(stderr=True, highlight=False).print(Panel(table, title="CLAW.AI is up", expand=False))
+        lines.add_row("Sign in", f"{name} / [bold]{ground.password}[/bold]  (shown this once)")
+    else:
+        lines.add_row("Sign in", f"{name}, with your password")
+    lines.add_row("Forgotten", f"{_short(sys.executable)} manage.py changepassword {name}")
+    lines.add_row("Stop", "Ctrl-C")
+    Console(stderr=True, highlight=False, soft_wrap=True).print(
+        Panel(lines, title="CLAW.AI is running", expand=False)
+    )
+
+
+def _short(path: str) -> str:
+    """Return `path` as one types it in the project's directory."""
+    return path.removeprefix(f"{settings.BASE_DIR}/")
