@@ -5,7 +5,6 @@ from typing import Any
 
 Frame = dict[str, Any]
 ENDS = ("reply.done", "reply.failed")
-CLOSED = ("complete", "stopped", "interrupted", "failed")
 
 
 @dataclass(slots=True)
@@ -32,7 +31,7 @@ class Ledger:
             self._next(frame)
         if kind == "reply.delta":
             self.text += frame["text"]
-        if kind in ENDS or (kind == "reply.resync" and frame.get("status") in CLOSED):
+        if kind in ENDS:
             self.end = frame
         self.longest_text = max(self.longest_text, self.text, key=len)
 
@@ -49,7 +48,7 @@ class Ledger:
         self.epoch, self.seq, self.text = frame["epoch"], frame["seq"], frame["text"]
 
     def _next(self, frame: Frame) -> None:
-        if self.end is not None and self.end["type"] in ENDS:
+        if self.end is not None:
             self.breaches.append(f"{frame['type']} {frame['seq']} after the end")
         if self.epoch is None:
             self.epoch = frame["epoch"]

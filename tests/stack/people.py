@@ -21,11 +21,11 @@ class Person:
 
     def log_in(self, password: str = PASSWORD) -> None:
         """Sign in through the login page."""
-        page = self.http.get("/login/")
+        page = self.http.get("/accounts/login/")
         page.raise_for_status()
         self._take_token()
         answer = self.http.post(
-            "/login/",
+            "/accounts/login/",
             data={
                 "username": self.name,
                 "password": password,
@@ -42,7 +42,7 @@ class Person:
 
     def log_out(self) -> None:
         """Sign out through the page's form."""
-        answer = self.http.post("/logout/")
+        answer = self.http.post("/accounts/logout/")
         if answer.status_code not in (200, 302):
             raise RuntimeError(f"{self.name} could not sign out: {answer.status_code}")
 
