@@ -14,6 +14,8 @@ from rest_framework.permissions import AllowAny
 from accounts import pages as accounts_pages
 from accounts import views as accounts_views
 from clawai import errors, health
+from conversations import pages as conversations_pages
+from knowledge import pages as knowledge_pages
 
 handler400 = "clawai.errors.handler400"
 handler403 = "clawai.errors.handler403"
@@ -47,6 +49,19 @@ administration = [
     path("i18n/setlang/", accounts_pages.preferences, name="set_language"),
 ]
 
+conversations = [
+    path("", conversations_pages.chat, name="new"),
+    path("c/<uuid:conversation>/", conversations_pages.chat, name="conversation"),
+]
+
+knowledge = [
+    path("knowledge/", knowledge_pages.bases, name="bases"),
+    path("knowledge/documents/<uuid:document>/", knowledge_pages.document, name="document"),
+    path("knowledge/documents/<uuid:document>/text/", knowledge_pages.text, name="text"),
+    path("knowledge/<str:slug>/", knowledge_pages.base, name="base"),
+    path("knowledge/<str:slug>/search/", knowledge_pages.base, {"searching": True}, name="search"),
+]
+
 rest = [
     path("me/", accounts_views.MeView.as_view(), name="me"),
 ]
@@ -66,6 +81,8 @@ urlpatterns = [
     *operations,
     path("", include((accounts, "accounts"))),
     *administration,
+    path("", include((conversations, "conversations"))),
+    path("", include((knowledge, "knowledge"))),
     path("jsi18n/", JavaScriptCatalog.as_view(), name="jsi18n"),
     *documentation,
     path("api/v1/", include((rest, "api"))),

@@ -1,0 +1,98 @@
+"""The chat page: a thin shell with what the browser needs to begin."""
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.models import User
+from configs import registry, runtime
+from conversations.models import Conversation
+from knowledge.models import KnowledgeBase
+from knowledge.parsing.sniffing import EXTENSIONS
+
+HANDBOOK = "handbook"
+"""Slug of the demo knowledge base, on which the example questions work."""
+
+
+@require_safe
+@never_cache
+@login_required
+def chat(request: HttpRequest, conversation: uuid.UUID | None = None) -> HttpResponse:
+    """Show a conversation of one's own, or the greeting of a new one.
+
+    Raises:
+        Http404: there is no such conversation, or it is another person's.
+    """
+    assert isinstance(request.user, User)  # noqa: S101 - login_required has seen to it
+    if conversation is not None:
+        get_object_or_404(Conversation.objects.visible_to(request.user), pk=conversation)
+    snapshot = runtime.current()
+    context = {
+        "entry": "chat.js",
+        "section": "chat",
+        "brand": snapshot.get(registry.BRANDING_NAME),
+        "notice": snapshot.get(registry.BRANDING_NOTICE),
+        "accept": ",".join(sorted(EXTENSIONS)),
+        "chat": _chat_data(request.user, conversation),
+    }
+    return render(request, "chat.html", context)
+
+
+def _chat_data(user: User, conversation: uuid.UUID | None) -> dict[str, Any]:
+    """Return what `chat.js` starts from."""
+    snapshot = runtime.current()
+    endpoints = snapshot.endpoints("chat")
+    bases = _bases(user)
+    megabytes = snapshot.get(registry.UPLOADS_MAX_MB)
+    return {
+        "conversation": conversation,
+        "socket": "/ws/chat/",
+        "bases": bases,
+        "examples": _examples(bases),
+        "welcome": snapshot.get(registry.BRANDING_WELCOME),
+        "model": {
+            "configured": any(endpoint.provider != "local" for endpoint in endpoints),
+            "builtIn": [each.name for each in endpoints if each.provider == "local"],
+            "adminUrl": f"{reverse('admin:index')}configs/modelendpoint/",
+        },
+        "limits": {
+            "bytes": megabytes * 1024 * 1024,
+            "text": _("The file is larger than %(limit)s MB.") % {"limit": megabytes},
+        },
+    }
+
+
+def _bases(user: User) -> list[dict[str, Any]]:
+    """Return the bases that `user` may ask, the fullest first."""
+    rows = KnowledgeBase.objects.visible_to(user).annotate(documents_count=Count("documents"))
+    return [
+        {
+            "id": base.pk,
+            "name": base.name,
+            "slug": base.slug,
+            "visibility": base.visibility,
+            "documents": base.documents_count,
+            "mine": base.owner_id == user.pk,
+        }
+        for base in rows.order_by("-documents_count", "name", "id")
+    ]
+
+
+def _examples(bases: list[dict[str, Any]]) -> list[str]:
+    """Return questions that the demo handbook answers; none when it is not there."""
+    if not any(base["slug"].startswith(HANDBOOK) and base["documents"] for base in bases):
+        return []
+    return [
+        _("How do I share a knowledge base?"),
+        _("What happens to an answer when the connection breaks?"),
+        _("Which files can be uploaded?"),
+        _("How do I connect Zhipu GLM-4?"),
+    ]
