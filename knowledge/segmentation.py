@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.resources import files
+from itertools import pairwise
 from threading import local
 
 import snowballstemmer
@@ -23,8 +24,11 @@ LARGEST_VECTOR = 16_000
 LONGEST_TERM = 64
 LONGEST_CODE_PARTS = 16
 
-# Han with its extensions and compatibility forms, kana, bopomofo and hangul: no spaces between words.
-_CJK = "\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+# Han with its extensions, kana, bopomofo and hangul: scripts without spaces between words.
+_CJK = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u3400-\u4dbf\u4e00-\u9fff"
+    "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+)
 _LETTER = f"[^\\W_{_CJK}]"
 _TOKEN = re.compile(f"(?P<cjk>[{_CJK}]+)|{_LETTER}+(?:[._\\-+#]+{_LETTER}+)*(?:\\+\\+|#)?")
 _JOINTS = re.compile(r"[._\-+#]+")
@@ -32,12 +36,17 @@ _JOINTS = re.compile(r"[._\-+#]+")
 _MARKS = re.compile(r"[\u0300-\u036f]")
 
 STOP_WORDS = frozenset(
-    """a about above after again all also am an and any are as at be because been before being below between both
-    but by can could did do does doing done down during each few for from further had has have having he her here
-    hers him his how i if in into is it its just me more most my no nor not of off on once only or other our out
-    over own same she should so some such than that the their them then there these they this those through to too
-    under until up us very was we were what when where which while who whom whose why will with would you your
-    的 了 是 在 和 与 及 或 也 都 吗 呢 吧 啊 之 其 什么 怎么 怎样 如何 哪个 哪些 哪里 多少 为何 为什 请问 一个 这个 那个 我们 你们 他们""".split()  # noqa: SIM905 - as a reader scans it
+    """
+    a about above after again all also am an and any are as at be because been before being
+    below between both but by can could did do does doing done down during each few for from
+    further had has have having he her here hers him his how i if in into is it its just me
+    more most my no nor not of off on once only or other our out over own same she should so
+    some such than that the their them then there these they this those through to too under
+    until up us very was we were what when where which while who whom whose why will with
+    would you your
+    的 了 是 在 和 与 及 或 也 都 吗 呢 吧 啊 之 其 什么 怎么 怎样 如何 哪个 哪些 哪里
+    多少 为何 为什 请问 一个 这个 那个 我们 你们 他们
+    """.split()  # noqa: SIM905 - a list of a hundred quoted words is hard to read
 )
 
 
@@ -60,7 +69,8 @@ def either(found: Iterable[str]) -> str:
 
     Each term is quoted by the rules of the type's input, so nothing in it can be an operator.
     """
-    return " | ".join("'" + t.replace("\\", "\\\\").replace("'", "''") + "'" for t in lexemes(found))
+    quoted = (t.replace("\\", "\\\\").replace("'", "''") for t in lexemes(found))
+    return " | ".join(f"'{t}'" for t in quoted)
 
 
 @lru_cache(maxsize=200_000)
@@ -109,7 +119,7 @@ def _every_term(text: str) -> Iterator[str]:
 def _bigrams(run: str) -> Iterator[str]:
     if len(run) == 1:
         yield run
-    for first, second in zip(run, run[1:], strict=False):
+    for first, second in pairwise(run):
         yield first + second
 
 
@@ -141,7 +151,7 @@ def _stemmer() -> snowballstemmer.stemmer:
 
 @lru_cache(maxsize=1)
 def _simplified() -> dict[int, str]:
-    """Return OpenCC's table of single traditional characters, each with its first simplified form."""
+    """Return OpenCC's table: each traditional character with its first simplified form."""
     lines = (files("opencc") / "dictionary" / "TSCharacters.txt").read_text("utf-8").splitlines()
     pairs = (line.split("\t") for line in lines if "\t" in line)
     return {ord(pair[0]): pair[1].split(" ")[0] for pair in pairs if len(pair[0]) == 1}

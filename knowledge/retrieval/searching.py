@@ -1,0 +1,213 @@
+"""Search: scope, vectors of the question, one statement, and the check that nothing is missing."""
+
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from configs import registry, runtime
+from configs.errors import ProviderError
+from knowledge import embedding, segmentation
+from knowledge.retrieval import statement
+from knowledge.retrieval.scope import Part, Scope, look
+from knowledge.retrieval.statement import Request, TextLeg, VectorLeg
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+logger = logging.getLogger(__name__)
+
+Mode = Literal["hybrid", "vector", "text"]
+
+INDEXED_DIMENSIONS = frozenset({256, 384, 512, 1024, 2048})
+"""Dimensions for which migration 0002 keeps an HNSW index; others are searched exactly."""
+
+EXACT_BELOW = 10_000
+"""Chunks behind the filter up to which measuring all of them is the faster way, and perfect."""
+
+EF_SEARCH = 200
+"""What HNSW looks at, at least: below it recall falls under 0.99 (see docs/decisions/0002)."""
+
+MAX_SCAN_TUPLES = 40_000
+"""Rows that an iterative scan visits before it gives up; then the search is repeated exactly."""
+
+MOST_MATCHES = 20_000
+"""Chunks that the rarer terms may bring in as candidates of the text leg."""
+
+LONGEST_QUESTION = 20_000
+"""Characters of a question that are cut into terms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that was found; the ranks are its places in the two legs, from 1."""
+
+    chunk_id: int
+    document_id: UUID
+    document_name: str
+    version_id: UUID
+    version_number: int
+    base_id: UUID
+    text: str
+    heading_path: str
+    page: int | None
+    start: int
+    end: int
+    score: float
+    rank_vector: int | None
+    rank_text: int | None
+    matched_terms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was found, and how: `degraded` when a question could not be embedded.
+
+    `plan` names the way of the vector leg: exact, hnsw, or none.
+    """
+
+    passages: tuple[Passage, ...] = ()
+    degraded: bool = False
+    plan: Literal["exact", "hnsw", "none"] = "none"
+
+
+def search(
+    question: str,
+    *,
+    user: "User",
+    bases: Collection[UUID] | None = None,
+    limit: int | None = None,
+    mode: Mode = "hybrid",
+) -> list[Passage]:
+    """Return the best passages for a question, the best first, of what `user` may read.
+
+    `bases` None means all of those, an empty collection none; bases that `user` may not read are
+    as if they did not exist. `limit` None is the setting `retrieval.top_k`.
+
+    Raises:
+        ProviderError: `mode` is "vector" and the question cannot be embedded.
+    """
+    return list(retrieve(question, user=user, bases=bases, limit=limit, mode=mode).passages)
+
+
+def retrieve(
+    question: str,
+    *,
+    user: "User",
+    bases: Collection[UUID] | None = None,
+    limit: int | None = None,
+    mode: Mode = "hybrid",
+) -> Result:
+    """Return what `search` does, and how it was found.
+
+    Raises:
+        ProviderError: as in `search`.
+    """
+    found = segmentation.terms(question[:LONGEST_QUESTION])
+    if (bases is not None and not bases) or not question.strip():
+        return Result()
+    scope = look(user, bases, found)
+    legs, degraded = _vector_legs(question, scope.parts, mode)
+    request = _request(scope, legs, "text" if degraded else mode, limit)
+    if request.text is None and not request.vectors:
+        return Result(degraded=degraded)
+    rows, plan = _run(request, scope)
+    return Result(tuple(_passage(row, scope.terms) for row in rows), degraded, plan)
+
+
+def _vector_legs(question: str, parts: Sequence[Part], mode: Mode) -> tuple[list[VectorLeg], bool]:
+    """Return a leg for each part, and whether one is missing because its endpoint failed."""
+    legs: list[VectorLeg] = []
+    degraded = False
+    for part in parts if mode != "text" else ():
+        try:
+            vector = embedding.bound(part.endpoint_name, part.dimensions).question(question)
+        except ProviderError as error:
+            if mode == "vector":
+                raise
+            logger.warning("The question was searched by its words alone: %s", error.code)
+            degraded = True
+        else:
+            indexed = part.chunk_count > EXACT_BELOW and part.dimensions in INDEXED_DIMENSIONS
+            legs.append(VectorLeg(vector, part.dimensions, part.generations, indexed))
+    return legs, degraded
+
+
+def _request(scope: Scope, legs: Sequence[VectorLeg], mode: Mode, limit: int | None) -> Request:
+    settings = runtime.current()
+    wanted = limit if limit is not None else settings.get(registry.RETRIEVAL_TOP_K)
+    text = _text_leg(scope) if mode != "vector" else None
+    weight = settings.get(registry.RETRIEVAL_TEXT_WEIGHT) if text else 0.0
+    return Request(
+        bases=scope.bases,
+        generations=scope.generations,
+        text=text,
+        vectors=legs,
+        candidates=max(settings.get(registry.RETRIEVAL_CANDIDATES), wanted),
+        limit=wanted,
+        text_weight=weight if legs else 1.0,
+    )
+
+
+def _text_leg(scope: Scope) -> TextLeg | None:
+    if not scope.terms:
+        return None
+    weights = {segmentation.term_id(term): rarity for term, rarity in scope.terms.items()}
+    naming = _naming_terms(scope.frequencies)
+    return TextLeg(segmentation.sparse(weights), segmentation.either(naming))
+
+
+def _naming_terms(frequencies: Mapping[str, int]) -> list[str]:
+    """Return the rarest terms that together bring in no more than `MOST_MATCHES`, at least one."""
+    named: list[str] = []
+    matches = 0
+    for term, chunks in frequencies.items():
+        matches += chunks
+        if named and matches > MOST_MATCHES:
+            break
+        named.append(term)
+    return named
+
+
+def _run(request: Request, scope: Scope) -> tuple[list[Any], Literal["exact", "hnsw", "none"]]:
+    """Run the statement; where the index handed out too few rows, run it again without it."""
+    if not request.vectors:
+        return _rows(request), "none"
+    if not any(leg.indexed for leg in request.vectors):
+        return _rows(request), "exact"
+    rows = _rows_by_index(request)
+    enough = sum(min(request.candidates, part.chunk_count) for part in scope.parts)
+    if rows and rows[0][-1] >= enough:
+        return rows, "hnsw"
+    return _rows(
+        replace(request, vectors=[replace(v, indexed=False) for v in request.vectors])
+    ), "exact"
+
+
+def _rows(request: Request) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(*statement.build(request))
+        return cursor.fetchall()
+
+
+def _rows_by_index(request: Request) -> list[Any]:
+    """Run the statement so that it takes HNSW; the settings end with the savepoint."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                statement.SETTINGS, statement.settings(request, EF_SEARCH, MAX_SCAN_TUPLES)
+            )
+            cursor.execute(*statement.build(request))
+            rows = cursor.fetchall()
+        transaction.set_rollback(True)
+    return rows
+
+
+def _passage(row: Sequence[Any], terms: Iterable[str]) -> Passage:
+    *values, _found = row
+    passage = Passage(*values)
+    text = embedding.passage_text(passage.heading_path, passage.text)
+    return replace(passage, matched_terms=segmentation.matched_terms(terms, text))
