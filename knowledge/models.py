@@ -30,13 +30,19 @@ class KnowledgeBase(models.Model):
     slug = models.SlugField(_("slug"), max_length=80, unique=True, allow_unicode=True)
     description = models.TextField(_("description"), blank=True)
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, verbose_name=_("owner"), on_delete=models.PROTECT, related_name="bases"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("owner"),
+        on_delete=models.PROTECT,
+        related_name="bases",
     )
     visibility = models.CharField(
         _("visibility"), max_length=8, choices=Visibility, default=Visibility.PRIVATE
     )
     shared_users = models.ManyToManyField(
-        settings.AUTH_USER_MODEL, verbose_name=_("shared with people"), blank=True, related_name="shared_bases"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("shared with people"),
+        blank=True,
+        related_name="shared_bases",
     )
     shared_groups = models.ManyToManyField(
         Group, verbose_name=_("shared with groups"), blank=True, related_name="shared_bases"
@@ -90,7 +96,9 @@ class IndexGeneration(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["base"], condition=models.Q(state="active"), name="generation_one_active_a_base"
+                fields=["base"],
+                condition=models.Q(state="active"),
+                name="generation_one_active_a_base",
             )
         ]
 
@@ -109,14 +117,19 @@ class Document(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     base = models.ForeignKey(
-        KnowledgeBase, verbose_name=_("knowledge base"), on_delete=models.CASCADE, related_name="documents"
+        KnowledgeBase,
+        verbose_name=_("knowledge base"),
+        on_delete=models.CASCADE,
+        related_name="documents",
     )
     name = models.CharField(_("name"), max_length=255)
     source = models.CharField(
         _("source"),
         max_length=1000,
         blank=True,
-        help_text=_("Where it came from (a path given to `ingest`): the same source makes a new version."),
+        help_text=_(
+            "Where it came from (a path given to `ingest`): the same source makes a new version."
+        ),
     )
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -142,7 +155,9 @@ class Document(models.Model):
     error = models.TextField(_("error"), blank=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     fence = models.PositiveIntegerField(
-        _("fencing token"), default=0, help_text=_("Rises with each claim; an older claimant writes nothing.")
+        _("fencing token"),
+        default=0,
+        help_text=_("Rises with each claim; an older claimant writes nothing."),
     )
     lease_expires_at = models.DateTimeField(_("lease ends"), null=True, blank=True)
     run_after = models.DateTimeField(_("not before"), null=True, blank=True)
@@ -165,9 +180,13 @@ class Document(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["base", "source"], condition=~models.Q(source=""), name="document_source_unique_in_base"
+                fields=["base", "source"],
+                condition=~models.Q(source=""),
+                name="document_source_unique_in_base",
             ),
-            models.CheckConstraint(condition=models.Q(progress__lte=100), name="document_progress_percent"),
+            models.CheckConstraint(
+                condition=models.Q(progress__lte=100), name="document_progress_percent"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -185,10 +204,15 @@ class DocumentVersion(models.Model):
     size = models.PositiveBigIntegerField(_("size, bytes"))
     sha256 = models.CharField(_("SHA-256"), max_length=64)
     text = models.TextField(
-        _("text"), blank=True, help_text=_("What was read from the file; positions count its characters.")
+        _("text"),
+        blank=True,
+        help_text=_("What was read from the file; positions count its characters."),
     )
     outline = models.JSONField(
-        _("outline"), default=list, blank=True, help_text=_("Blocks of the text: start, end, kind, page.")
+        _("outline"),
+        default=list,
+        blank=True,
+        help_text=_("Blocks of the text: start, end, kind, page."),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -198,7 +222,9 @@ class DocumentVersion(models.Model):
         ordering = ["document", "-number"]
         indexes = [models.Index(fields=["sha256"], name="version_sha256")]
         constraints = [
-            models.UniqueConstraint(fields=["document", "number"], name="version_number_unique_in_document")
+            models.UniqueConstraint(
+                fields=["document", "number"], name="version_number_unique_in_document"
+            )
         ]
 
     def __str__(self) -> str:
@@ -226,7 +252,10 @@ class Chunk(models.Model):
     dimensions = models.PositiveSmallIntegerField(_("dimensions"))
     embedding = HalfVectorField(_("embedding"), null=True)
     bm25 = SparseVectorField(
-        _("BM25 weights"), dimensions=TERM_SPACE, null=True, help_text=_("The term-frequency part of BM25.")
+        _("BM25 weights"),
+        dimensions=TERM_SPACE,
+        null=True,
+        help_text=_("The term-frequency part of BM25."),
     )
     terms = SearchVectorField(_("terms"), null=True)
 
@@ -239,12 +268,39 @@ class Chunk(models.Model):
             models.Index(fields=["generation", "document"], name="chunk_generation_document"),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["version", "generation", "ordinal"], name="chunk_once_a_generation"),
-            models.CheckConstraint(condition=models.Q(end__gt=models.F("start")), name="chunk_range_not_empty"),
+            models.UniqueConstraint(
+                fields=["version", "generation", "ordinal"], name="chunk_once_a_generation"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(end__gt=models.F("start")), name="chunk_range_not_empty"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.document_id} #{self.ordinal}"
+
+
+class IndexedVersion(models.Model):
+    """A document version all of whose chunks are in a generation."""
+
+    generation = models.ForeignKey(
+        IndexGeneration, on_delete=models.CASCADE, related_name="indexed"
+    )
+    version = models.ForeignKey(DocumentVersion, on_delete=models.CASCADE, related_name="indexed")
+    chunks = models.PositiveIntegerField(_("chunks"))
+
+    class Meta:
+        verbose_name = _("indexed version")
+        verbose_name_plural = _("indexed versions")
+        ordering = ["generation", "version"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["generation", "version"], name="indexed_version_once_a_generation"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version}: {self.chunks}"
 
 
 class TermFrequency(models.Model):

@@ -1,0 +1,29 @@
+"""The verbs of knowledge: bases, documents, versions, and how they are indexed anew.
+
+Every function takes the person who asks as `actor`. What the actor may not see raises NotFound,
+what the actor may see but not change raises Forbidden.
+"""
+
+from knowledge.services.bases import change_base, create_base, delete_base, reindex_base, share
+from knowledge.services.documents import (
+    Progress,
+    delete_document,
+    document_progress,
+    reindex,
+    retry,
+)
+from knowledge.services.uploads import upload
+
+__all__ = [
+    "Progress",
+    "change_base",
+    "create_base",
+    "delete_base",
+    "delete_document",
+    "document_progress",
+    "reindex",
+    "reindex_base",
+    "retry",
+    "share",
+    "upload",
+]
