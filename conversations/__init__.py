@@ -1,0 +1,1 @@
+"""Conversations: questions, and the replies that are written to them."""

@@ -6,7 +6,7 @@ from django.db import models
 
 if TYPE_CHECKING:
     from accounts.models import User
-    from conversations.models import Conversation, Message
+    from conversations.models import Conversation, Message  # noqa: F401  # in the generic bases
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):

@@ -1,0 +1,94 @@
+"""Who holds a socket, and whether that is still so: asked for all sockets of a process at once."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.models import Session
+from django.db import Error as DatabaseError
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from accounts.models import User
+from conversations.streams import rows
+
+EVERY_SECONDS: Final = 4.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Credential:
+    """A session that holds a socket open; `revoke` is called when it ends."""
+
+    session: str
+    revoke: Callable[[], Any]
+
+
+class Watch:
+    """Looks every few seconds whether the sessions of all open sockets of a loop still hold."""
+
+    def __init__(self) -> None:
+        self._held: set[Credential] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, credential: Credential) -> None:
+        """Begin to watch a credential."""
+        self._held.add(credential)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+
+    def remove(self, credential: Credential) -> None:
+        """Watch a credential no longer."""
+        self._held.discard(credential)
+        if not self._held and self._task:
+            self._task.cancel()
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            held = tuple(self._held)
+            try:
+                valid = await rows.in_thread(partial(valid_sessions, {one.session for one in held}))
+            except DatabaseError as error:
+                logger.warning("Sessions cannot be looked up: %s", error)
+                continue
+            for credential in held:
+                if credential.session not in valid:
+                    credential.revoke()
+
+
+def valid_sessions(keys: set[str]) -> set[str]:
+    """Return those of `keys` whose session runs, of an active person with that same password.
+
+    Two queries, however many there are.
+    """
+    sessions = {
+        session.session_key: session.get_decoded()
+        for session in Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+    }
+    people = User.objects.filter(
+        pk__in={data[SESSION_KEY] for data in sessions.values() if SESSION_KEY in data},
+        is_active=True,
+    )
+    hashes = {str(user.pk): user.get_session_auth_hash() for user in people.order_by()}
+    return {
+        key
+        for key, data in sessions.items()
+        if (expected := hashes.get(data.get(SESSION_KEY, "")))
+        and constant_time_compare(data.get(HASH_SESSION_KEY, ""), expected)
+    }
+
+
+_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
+
+
+def watch() -> Watch:
+    """Return the watch of the running event loop."""
+    return _watches.setdefault(asyncio.get_running_loop(), Watch())

@@ -1,0 +1,48 @@
+"""Celery tasks: they carry ids, and are safe to run twice."""
+
+import logging
+from uuid import UUID
+
+from celery import Task, shared_task
+from kombu.exceptions import OperationalError
+
+from conversations.answering import jobs, pipeline, sweeper, titles
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="conversations.tasks.answer")
+def answer(reply_id: str) -> None:
+    """Write a reply, unless it is taken, over, or not yet its turn."""
+    job = pipeline.answer(UUID(reply_id))
+    if job is None:
+        return
+    for waiting in jobs.next_in_line(job.user.pk):
+        nudge(waiting)
+    if job.is_first:
+        _send(title, str(job.conversation))
+
+
+@shared_task(name="conversations.tasks.title")
+def title(conversation_id: str) -> None:
+    """Name a conversation that its owner has not named."""
+    titles.give(UUID(conversation_id))
+
+
+@shared_task(name="conversations.tasks.sweep_replies")
+def sweep_replies() -> None:
+    """Nudge the workers about replies that nobody works on."""
+    for reply in sweeper.sweep():
+        nudge(reply)
+
+
+def nudge(reply: UUID) -> None:
+    """Tell the workers of a reply; when nobody can be told, the sweeper tells them later."""
+    _send(answer, str(reply))
+
+
+def _send(task: Task, argument: str) -> None:
+    try:
+        task.apply_async((argument,), retry=False)
+    except OperationalError as error:
+        logger.warning("A task could not be sent: %s", error)
