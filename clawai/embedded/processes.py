@@ -69,9 +69,9 @@ def is_alive(pid: int | None, *, name: str) -> bool:
     """Say whether `pid` is a live process whose command line mentions `name`; no zombie is."""
     if pid is None:
         return False
-    if pid in _children and _children[pid].poll() is not None:
-        del _children[pid]
-        return False
+    if pid in _children:
+        # Its command line is empty for the moment in which it turns into another program.
+        return _children[pid].poll() is None
     try:
         process = psutil.Process(pid)
         command = " ".join([process.name(), *process.cmdline()])
