@@ -16,6 +16,10 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "title": frozenset({"question", "answer"}),
     "continue": frozenset(),
 }
+NEEDED: Mapping[str, frozenset[str]] = {
+    "answer": frozenset({"passages"}),
+    "title": frozenset({"question"}),
+}
 
 
 def render(text: str, /, **values: str) -> str:
@@ -36,9 +40,10 @@ def check(name: str, text: str) -> None:
     """See that `text` can serve as the template `name`.
 
     Raises:
-        Invalid: it is empty or too long, holds NUL, a lone brace, or an unknown placeholder.
+        Invalid: it is empty or too long, holds NUL, a lone brace or an unknown placeholder, or
+            lacks one that it cannot do without.
     """
-    complaint = _complaint(text, PLACEHOLDERS.get(name, frozenset()))
+    complaint = _complaint(text, PLACEHOLDERS.get(name, frozenset())) or _lack(name, text)
     if not text.strip():
         complaint = gettext("This may not be empty.")
     elif len(text) > LONGEST_TEMPLATE:
@@ -49,6 +54,11 @@ def check(name: str, text: str) -> None:
         complaint = gettext("This may not hold control characters.")
     if complaint:
         raise Invalid(complaint, errors={"text": [complaint]})
+
+
+def _lack(name: str, text: str) -> str:
+    missing = NEEDED.get(name, frozenset()) - {found[1] for found in TOKEN.finditer(text)}
+    return gettext("{%(name)s} is missing.") % {"name": min(missing)} if missing else ""
 
 
 def _replacement(found: re.Match[str], values: Mapping[str, str]) -> str:

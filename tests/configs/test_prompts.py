@@ -18,7 +18,7 @@ def test_render__value_with_braces__is_not_read_again():
 @pytest.mark.parametrize(
     "text",
     ["{unclosed", "closed}", "{}", "{0}", "{question.__class__}", "{question!r}", "{question:>9}",
-     "{unknown}", "", "  \n", "x" * 20_001, "NUL \0"],
+     "{unknown} {question}", "Name it.", "", "  \n", "x" * 20_001, "NUL \0"],
 )  # fmt: skip
 def test_check__bad_template__is_refused(text):
     with pytest.raises(Invalid) as caught:

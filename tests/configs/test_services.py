@@ -219,7 +219,9 @@ STEPS = st.one_of(
     st.tuples(st.just("change"), st.integers(-5, 60)),
     st.tuples(st.just("reset"), st.none()),
     st.tuples(st.just("back"), st.integers(1, 8)),
-    st.tuples(st.just("prompt"), st.sampled_from(["{question}", "{broken", "Name {answer}"])),
+    st.tuples(
+        st.just("prompt"), st.sampled_from(["{question}", "{broken", "Name {answer} {question}"])
+    ),
 )
 
 
