@@ -15,6 +15,7 @@ from accounts import pages as accounts_pages
 from accounts import views as accounts_views
 from clawai import errors, health
 from conversations import pages as conversations_pages
+from conversations import views as conversations_views
 from knowledge import pages as knowledge_pages
 
 handler400 = "clawai.errors.handler400"
@@ -58,11 +59,21 @@ knowledge = [
     path("knowledge/", knowledge_pages.bases, name="bases"),
     path("knowledge/documents/<uuid:document>/", knowledge_pages.document, name="document"),
     path("knowledge/documents/<uuid:document>/text/", knowledge_pages.text, name="text"),
+    path("knowledge/<uuid:base>/", knowledge_pages.base_by_id, name="base_by_id"),
     path("knowledge/<str:slug>/", knowledge_pages.base, name="base"),
     path("knowledge/<str:slug>/search/", knowledge_pages.base, {"searching": True}, name="search"),
 ]
 
 rest = [
+    path("conversations/", conversations_views.ConversationsView.as_view()),
+    path("conversations/<uuid:pk>/", conversations_views.ConversationView.as_view()),
+    path("conversations/<uuid:pk>/export/", conversations_views.ExportView.as_view()),
+    path("conversations/<uuid:pk>/messages/", conversations_views.MessagesView.as_view()),
+    path("messages/<uuid:pk>/", conversations_views.MessageView.as_view()),
+    path("messages/<uuid:pk>/feedback/", conversations_views.FeedbackView.as_view()),
+    path("messages/<uuid:pk>/regenerate/", conversations_views.RegenerateView.as_view()),
+    path("messages/<uuid:pk>/stop/", conversations_views.StopView.as_view()),
+    path("messages/<uuid:pk>/stream/", conversations_views.StreamView.as_view()),
     path("me/", accounts_views.MeView.as_view(), name="me"),
 ]
 

@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -77,6 +77,18 @@ def base(request: HttpRequest, slug: str, *, searching: bool = False) -> HttpRes
     return render(
         request, "knowledge/base.html", _frame(entry, page, base=row, searching=searching)
     )
+
+
+@require_safe
+@login_required
+def base_by_id(request: HttpRequest, base: uuid.UUID) -> HttpResponse:
+    """Lead to a base's page from its id.
+
+    Raises:
+        Http404: there is no such base, or one may not read it.
+    """
+    row = get_object_or_404(KnowledgeBase.objects.visible_to(_person(request)), pk=base)
+    return redirect("knowledge:base", slug=row.slug)
 
 
 def _sharers(user: User) -> dict[str, Any]:

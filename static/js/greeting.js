@@ -4,11 +4,11 @@ import { el, icon } from "./dom.js";
 import { fill, gettext, ngettext } from "./i18n.js";
 
 /** Make the greeting; `ask(text)` sends an example. */
-export function greeting({ user, bases, examples, model }, ask) {
+export function greeting({ user, bases, examples, model, welcome }, ask) {
   return el(
     "div",
     { class: "greeting" },
-    el("div", {}, el("h2", {}, fill(gettext("Hello, %(name)s. What would you like to know?"), { name: user.name })), el("p", {}, introduction(bases))),
+    el("div", {}, el("h2", {}, welcome || fill(gettext("Hello, %(name)s. What would you like to know?"), { name: user.name })), el("p", {}, introduction(bases))),
     bases.length ? el("ul", { class: "known", "aria-label": gettext("Knowledge bases") }, bases.slice(0, 8).map(base)) : null,
     examples.length ? el("ul", { class: "examples", "aria-label": gettext("Example questions") }, examples.map((text) => example(text, ask))) : null,
     model.configured ? null : modelNotice(user, model),
