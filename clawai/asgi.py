@@ -16,9 +16,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clawai.settings")
 http = get_asgi_application()
 
 # These import models, which needs the line above.
-from conversations.routing import websocket_urlpatterns  # noqa: E402
-
 from configs import runtime  # noqa: E402
+from conversations.routing import websocket_urlpatterns  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]

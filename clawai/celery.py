@@ -23,8 +23,9 @@ def refresh_configuration(**_: Any) -> None:
 
 
 @signals.heartbeat_sent.connect  # type: ignore[untyped-decorator]
-def report_alive(sender: Any, **_: Any) -> None:
-    """Leave a trace that `/readyz` finds: nodes are called `<queue>@<host>`."""
+def report_alive(**_: Any) -> None:
+    """Leave a trace for each queue that this worker takes from; `/readyz` looks for it."""
     from django.core.cache import cache
 
-    cache.set(f"worker:{sender.eventer.hostname.split('@')[0]}", 1, HEARTBEAT_SECONDS)
+    traces = {f"worker:{queue}": 1 for queue in app.amqp.queues.consume_from}
+    cache.set_many(traces, HEARTBEAT_SECONDS)
