@@ -6,12 +6,20 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
 from django.contrib.auth.forms import PasswordChangeForm as DjangoPasswordChangeForm
+from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 
 LONGEST_PASSWORD = 1024
 """Hashing time grows with the length of what is typed."""
+
+
+def _bound_passwords(form: forms.Form) -> None:
+    """Refuse passwords that are longer than anybody types."""
+    for name, field in form.fields.items():
+        if "password" in name:
+            field.validators.append(MaxLengthValidator(LONGEST_PASSWORD))
 
 
 class LoginForm(AuthenticationForm):
@@ -30,8 +38,7 @@ class PasswordChangeForm(DjangoPasswordChangeForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("old_password", "new_password1", "new_password2"):
-            self.fields[name].max_length = LONGEST_PASSWORD  # type: ignore[attr-defined]
+        _bound_passwords(self)
 
 
 class InvitationForm(SetPasswordForm):
@@ -40,6 +47,10 @@ class InvitationForm(SetPasswordForm):
     display_name = forms.CharField(label=_("Your name"), max_length=100, required=False)
 
     field_order = ["display_name", "new_password1", "new_password2"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _bound_passwords(self)
 
 
 class PreferencesForm(forms.Form):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
@@ -34,6 +35,7 @@ class StrictModelSerializer(StrictMixin, serializers.ModelSerializer[Any]):
 class MeSerializer(StrictModelSerializer):
     """The person who asks, with roles and rights."""
 
+    language = serializers.ChoiceField(choices=settings.LANGUAGES, allow_blank=True, required=False)
     roles = serializers.SerializerMethodField()
     permissions = serializers.SerializerMethodField()
 

@@ -44,7 +44,14 @@ def may_set_credentials(*, actor: User, target: User) -> bool:
 
 
 @transaction.atomic
-def invite(*, actor: User, username: str, email: str = "", roles: Iterable[str] = ()) -> User:
+def invite(
+    *,
+    actor: User,
+    username: str,
+    email: str = "",
+    display_name: str = "",
+    roles: Iterable[str] = (),
+) -> User:
     """Make an account that waits for its owner; `invitation_path` is the way in.
 
     Raises:
@@ -53,7 +60,7 @@ def invite(*, actor: User, username: str, email: str = "", roles: Iterable[str] 
     """
     if not actor.has_perm("accounts.add_user"):
         raise Forbidden
-    user = User(username=username, email=email)
+    user = User(username=username, email=email, display_name=display_name)
     user.set_unusable_password()
     user.full_clean()
     user.save()

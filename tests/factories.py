@@ -1,8 +1,10 @@
 """Rows with sensible defaults, for tests."""
 
+from functools import cache
 from typing import Any
 
 import factory
+from django.contrib.auth.hashers import make_password
 from factory.django import DjangoModelFactory
 
 from accounts.models import User
@@ -13,6 +15,12 @@ from knowledge.models import Document, DocumentVersion, IndexGeneration, Knowled
 PASSWORD = "correct horse battery staple 9"
 
 
+@cache
+def hashed_password() -> str:
+    """Return `PASSWORD` as it is stored; hashing it for every person would take most of a run."""
+    return make_password(PASSWORD)
+
+
 class UserFactory(DjangoModelFactory[User]):
     class Meta:
         model = User
@@ -20,11 +28,15 @@ class UserFactory(DjangoModelFactory[User]):
 
     username = factory.Sequence(lambda n: f"person{n}")
     email = factory.LazyAttribute(lambda user: f"{user.username}@example.com")
-    password = PASSWORD
 
     @classmethod
     def _create(cls, model_class: type[User], *args: Any, **kwargs: Any) -> User:
-        return model_class.objects.create_user(*args, **kwargs)
+        password = kwargs.pop("password", None)
+        user = model_class.objects.create_user(*args, password=password, **kwargs)
+        if password is None:
+            user.password = hashed_password()
+            user.save(update_fields=["password"])
+        return user
 
 
 class KnowledgeBaseFactory(DjangoModelFactory[KnowledgeBase]):

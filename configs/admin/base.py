@@ -1,0 +1,114 @@
+"""The ground that every admin screen of ours stands on: cheap lists, answered refusals."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db import connection
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from unfold.admin import ModelAdmin
+
+from configs.errors import ClawError, Invalid
+
+EXACT_UP_TO = 10_000
+"""Rows that are counted one by one; above, the planner's estimate is good enough for pages."""
+
+
+class EstimatingPaginator(Paginator):
+    """Counts a big table by its statistics, and a filtered one no further than it is shown."""
+
+    @cached_property
+    def count(self) -> int:
+        """Return the number of rows, about."""
+        rows: Any = self.object_list
+        if not rows.query.where:
+            with connection.cursor() as cursor:
+                table = rows.model._meta.db_table
+                cursor.execute("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [table])
+                estimate = int(cursor.fetchone()[0])
+            if estimate > EXACT_UP_TO:
+                return estimate
+        counted: int = rows.order_by()[:EXACT_UP_TO].count()
+        return counted
+
+
+class ClawAdmin(ModelAdmin):
+    """What all our admin screens share: refusals are answered, and lists are cheap."""
+
+    show_full_result_count = False
+    list_per_page = 50
+    warn_unsaved_form = True
+    list_filter_submit = False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Show the list; a forged action is refused instead of ignored.
+
+        Raises:
+            PermissionDenied: the action is not one that this person may run.
+        """
+        if request.method == "POST" and request.POST.get("action", "") not in self.get_actions(
+            request
+        ):
+            raise PermissionDenied
+        return super().changelist_view(request, extra_context)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Show or save the form; what a service refuses is shown at the field that it is about."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except ClawError as refusal:
+            request.refusal = refusal  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Return the form, told of what a service refused."""
+        form = super().get_form(request, obj, **kwargs)
+        return type(form)(form.__name__, (form,), {"refusal": getattr(request, "refusal", None)})
+
+    def may_change(self, request: HttpRequest, obj: Any) -> bool:
+        """Return whether the form is more than a view."""
+        return self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+
+
+class RecordAdmin(ClawAdmin):
+    """A screen of what happened: to be read by those who may, to be changed by nobody."""
+
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody makes records by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody changes records."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes records."""
+        return False
+
+
+class RefusableForm(forms.ModelForm[Any]):
+    """A form that shows what a service refused, where the person can mend it."""
+
+    refusal: ClawError | None = None
+
+    def clean(self) -> dict[str, Any] | None:
+        """Put the refusal beside its field."""
+        cleaned = super().clean()
+        if isinstance(self.refusal, Invalid) and self.refusal.errors:
+            for name, complaints in self.refusal.errors.items():
+                self.add_error(name if name in self.fields else None, complaints)
+        elif self.refusal:
+            self.add_error(None, self.refusal.detail)
+        return cleaned
