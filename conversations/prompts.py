@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from math import ceil
 from typing import Final
 
 from configs import prompts as templates
 from configs.providers.base import Role, Source, Turn
+from configs.providers.tokens import estimate_tokens
 
-_WIDE: Final = re.compile(r"[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
 _DELIMITER: Final = re.compile(r"<(?=/?\s*passages?\b)", re.IGNORECASE)
 REPLY_TOKENS: Final = 1024
 """Kept free for the reply in a model's context."""
@@ -24,12 +23,6 @@ class Said:
 
     role: Role
     content: str
-
-
-def estimate_tokens(text: str) -> int:
-    """Return about how many tokens `text` has: a Chinese character 0.75, four others 1."""
-    wide = len(_WIDE.findall(text))
-    return ceil(wide * 0.75 + (len(text) - wide) / 4)
 
 
 def chosen(sources: Iterable[Source], *, tokens: int) -> tuple[Source, ...]:

@@ -18,7 +18,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
 from configs import providers, registry, runtime
-from configs.errors import ClawError, ProviderInterrupted, ProviderTimeout
+from configs.errors import ClawError, ProviderTimeout
 from configs.providers.base import Delta, Endpoint, Turn, Usage
 from conversations import metrics
 from conversations.answering import jobs
@@ -41,7 +41,7 @@ class Written:
     endpoint: Endpoint | None = None
     usage: Usage | None = None
     error: ClawError | None = None
-    prompt_estimate: int = 0
+    estimated_prompt_tokens: int = 0
 
 
 class Engine:
@@ -169,8 +169,6 @@ class Engine:
                     outgoing.feed(delta.text.translate(_UNSTORABLE))
                     if begins:
                         self._publisher.hurry()
-            if not outgoing.has_text:
-                written.error = ProviderInterrupted()
         except ClawError as error:
             written.error = error
 

@@ -15,6 +15,7 @@ from django.utils.formats import date_format
 from configs import registry, runtime
 from configs.errors import ClawError, NoEndpoint
 from configs.providers.base import Endpoint, Source, Turn, Usage
+from configs.providers.tokens import estimate_tokens, estimate_usage
 from configs.runtime import Snapshot
 from conversations import metrics, prompts
 from conversations.answering import engine, jobs
@@ -76,7 +77,7 @@ def _write(job: jobs.Job, loop: engine.Engine, outgoing: Outgoing) -> engine.Wri
         return engine.Written()
     close_old_connections()  # the connection goes back to the pool while the model speaks
     written = loop.write(outgoing, turns, endpoints)
-    written.prompt_estimate = sum(prompts.estimate_tokens(turn.content) for turn in turns)
+    written.estimated_prompt_tokens = estimate_usage(turns, "").prompt_tokens
     return written
 
 
@@ -158,7 +159,7 @@ def _usage(written: engine.Written, content: str) -> Usage | None:
     """Return what the provider counted, or our estimate of a reply that has text."""
     if written.usage or not content:
         return written.usage
-    return Usage(written.prompt_estimate, prompts.estimate_tokens(content), exact=False)
+    return Usage(written.estimated_prompt_tokens, estimate_tokens(content), exact=False)
 
 
 def _end(job: jobs.Job, loop: engine.Engine, outgoing: Outgoing, written: engine.Written) -> None:
