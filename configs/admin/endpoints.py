@@ -5,11 +5,13 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import models
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminPasswordWidget,
+    UnfoldAdminURLInputWidget,
 )
 
 from configs import crypto, services
@@ -34,7 +36,9 @@ class EndpointForm(SteeringForm):
 
     class Meta:
         model = ModelEndpoint
-        fields = sorted(services.ENDPOINT_FIELDS - {"api_key"})
+        fields = sorted(
+            services.ENDPOINT_FIELDS - {"api_key", "base_url"}
+        )  # the admin adds the address
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -76,6 +80,9 @@ class ModelEndpointAdmin(SteeringAdmin):
         "enabled",
     ]
     secret_fields = ("api_key", "forget_key")
+    formfield_overrides = {
+        models.URLField: {"assume_scheme": "https", "widget": UnfoldAdminURLInputWidget}
+    }
     readonly_fields = ["stored_key"]
     list_display = ["name", "kind", "provider", "model", "stored_key", "position", "enabled"]
     list_filter = ["kind", "provider", "enabled"]
