@@ -20,7 +20,6 @@ bind 127.0.0.1
 port {port}
 requirepass {password}
 dir {directory}
-pidfile {directory}/server.pid
 daemonize no
 save ""
 appendonly {appendonly}
@@ -75,6 +74,7 @@ class Server:
         pid = self.pid()
         if pid is not None:
             processes.end(pid, name="valkey", signals=GENTLE_THEN_HARD)
+        (self.directory / "server.pid").unlink(missing_ok=True)
 
     def _launch(self, url: str) -> str:
         self.stop()
@@ -85,6 +85,7 @@ class Server:
         self._configure(url)
         state.update(self.data_dir, redis_url=url)
         pid = processes.spawn([str(_binary()), str(self.directory / "valkey.conf")], log=self.log)
+        # Ours alone: a reader must never see the file while the server rewrites it.
         (self.directory / "server.pid").write_text(str(pid))
         return url
 
