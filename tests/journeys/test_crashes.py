@@ -14,6 +14,7 @@ from tests.fake_glm.process import FakeGlm
 from tests.stack.ledger import Ledger
 from tests.stack.machine import Machine
 from tests.stack.people import Person
+from tests.stack.service import wait_until
 from tests.stack.tab import open_tab
 
 # What a reply may lack after its worker died: the text since the last checkpoint.
@@ -93,10 +94,10 @@ async def test_worker_killed__before_the_first_word__is_taken_up_by_the_next(
 ) -> None:
     conversation = alice.conversation()
     glm.rule(marker, tokens=30)
-    glm.rule(marker, first_token_ms=2500, times=1)
+    glm.rule(marker, hang_at=0, times=1)
     async with open_tab(alice) as tab:
         accepted = await tab.ask(conversation, f"kill {marker}", knowledge_bases=[])
-        await tab.until("reply.status", stage="generating")
+        wait_until(lambda: glm.calls(marker), "the model was not asked")
         machine.answers.kill()
         machine.answers.start()
         ledger = await tab.follow(accepted["reply"], PATIENCE_SECONDS)
