@@ -17,7 +17,10 @@ export function chip(citation) {
   node.addEventListener("click", () => { hideCard(); showPassage(citation); });
   node.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && showCardSoon(node, citation));
   node.addEventListener("pointerleave", hideCard);
-  node.addEventListener("focus", () => node.matches(":focus-visible") && showCard(node, citation));
+  node.addEventListener("focus", (event) => {
+    const back = event.relatedTarget?.closest("#panel");
+    if (!back && node.matches(":focus-visible")) showCard(node, citation);
+  });
   node.addEventListener("blur", hideCard);
   return node;
 }

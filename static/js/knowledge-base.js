@@ -26,7 +26,7 @@ class BasePage {
   constructor() {
     this.list = el("ul", { class: "rows" });
     this.count = el("h2", {});
-    this.search = el("input", { class: "input", type: "search", placeholder: gettext("Filter by name"), "aria-label": gettext("Filter by name") });
+    this.search = el("input", { class: "input", type: "search", placeholder: gettext("Filter by name"), "aria-label": gettext("Filter by name"), hidden: true });
     this.search.addEventListener("input", () => { this.filter = this.search.value.trim().toLowerCase(); this.draw(); });
     find("#content").append(...[data.editable ? this.#drop() : null, el("section", {}, el("div", { class: "list-head" }, this.count, this.search), this.list)].filter(Boolean));
   }
@@ -174,7 +174,13 @@ class BasePage {
   }
 
   async reindexAll() {
-    for (const document of this.rows.values()) await this.reindex(document);
+    try {
+      await post(`knowledge-bases/${data.base.id}/reindex/`);
+      toast(gettext("All documents are being read again. Until then the present index is used."));
+      await this.load();
+    } catch (error) {
+      toast(error.message);
+    }
   }
 
   delete(document) {

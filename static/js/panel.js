@@ -14,10 +14,10 @@ export function openPanel(...nodes) {
 /** Close the side panel. */
 export function closePanel() {
   if (panel().hidden) return;
-  panel().hidden = true;
-  panel().replaceChildren();
   if (origin?.isConnected) origin.focus({ preventScroll: true });
   origin = null;
+  panel().hidden = true;
+  panel().replaceChildren();
 }
 
 addEventListener("keydown", (event) => {

@@ -16,9 +16,27 @@ export function marked(found, passage) {
   return el("div", { class: "passage-text" }, before, el("mark", {}, inside), after);
 }
 
-/** Put `mark` around every occurrence of `words` in `text`; returns nodes and strings. */
+/** Put `mark` around every occurrence of `words` in `text`; overlapping ones (word pairs of Chinese) become one. */
 export function withWords(text, words) {
-  const wanted = words.filter(Boolean).sort((a, b) => b.length - a.length).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  if (!wanted.length) return [text];
-  return text.split(new RegExp(`(${wanted.join("|")})`, "giu")).map((part, at) => (at % 2 ? el("mark", {}, part) : part));
+  const parts = [];
+  let last = 0;
+  for (const [start, end] of ranges(text.toLowerCase(), words)) {
+    parts.push(text.slice(last, start), el("mark", {}, text.slice(start, end)));
+    last = end;
+  }
+  return [...parts, text.slice(last)];
+}
+
+/** Return where `words` stand in `text`, merged and in order; pure. */
+export function ranges(text, words) {
+  const found = [];
+  for (const word of words.map((each) => each.toLowerCase()).filter(Boolean)) {
+    for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) found.push([at, at + word.length]);
+  }
+  const merged = [];
+  for (const range of found.sort((a, b) => a[0] - b[0])) {
+    if (merged.length && range[0] <= merged.at(-1)[1]) merged.at(-1)[1] = Math.max(merged.at(-1)[1], range[1]);
+    else merged.push([...range]);
+  }
+  return merged;
 }

@@ -126,13 +126,11 @@ export class ReplyView {
       el("ol", {}, citations.map((citation) => el("li", {}, sourceButton(citation)))));
   }
 
+  /** The built-in answerer says itself what it is: who can change that gets the way there. */
   #builtIn() {
-    if (!this.acts.builtIn.includes(this.reply.message?.endpoint)) return null;
-    const admin = this.acts.operator
-      ? el("a", { href: this.acts.adminUrl }, gettext("Configure a model in Admin"))
-      : null;
-    return el("div", { class: "reply-note notice" }, icon("info"),
-      el("div", {}, gettext("The built-in answerer wrote this from the passages: no language model is configured."), " ", admin));
+    if (!this.acts.operator || !this.acts.builtIn.includes(this.reply.message?.endpoint)) return null;
+    return el("p", { class: "row reply-note" },
+      el("a", { class: "button button-small", href: this.acts.adminUrl }, icon("settings"), gettext("Configure a model in Admin")));
   }
 
   #actions() {

@@ -20,28 +20,27 @@ async function search() {
   const began = performance.now();
   try {
     const answer = await post(`knowledge-bases/${data.base.id}/search/`, { query: query.value.trim(), top_k: Number(top.value), mode: mode.value });
-    draw(Array.isArray(answer) ? answer : answer.hits ?? answer.results ?? [], performance.now() - began);
+    draw(answer, performance.now() - began);
   } catch (error) {
     results.replaceChildren(el("p", { class: "notice notice-danger" }, error.message));
   }
 }
 
-function draw(hits, milliseconds) {
+function draw({ hits, degraded }, milliseconds) {
   const count = fill(ngettext("%(count)s passage in %(time)s ms", "%(count)s passages in %(time)s ms", hits.length), { count: hits.length, time: Math.round(milliseconds) });
+  const words = el("p", { class: "notice notice-warn" }, gettext("The embedding model cannot be reached: this was searched by words alone."));
   results.replaceChildren(
+    ...(degraded ? [words] : []),
     el("div", { class: "list-head" }, el("h2", {}, hits.length ? count : gettext("Nothing found. Try other words, or the other mode."))),
     el("ol", { class: "hits" }, hits.map(hit)),
   );
 }
 
 function hit(found, at) {
-  const document = found.document?.id ?? found.document ?? found.document_id;
-  const name = found.document?.name ?? found.document_name;
-  const chunk = found.chunk?.id ?? found.chunk ?? found.chunk_id;
   const place = [found.heading_path, found.page ? fill(gettext("page %(page)s"), { page: found.page }) : ""].filter(Boolean).join(" · ");
   return el("li", { class: "hit" },
     el("header", {}, el("span", { class: "badge badge-accent rank" }, String(at + 1)),
-      el("a", { href: `/knowledge/documents/${document}/#passage-${chunk}` }, name), el("small", {}, place),
+      el("a", { href: `/knowledge/documents/${found.document}/#passage-${found.chunk}` }, found.document_name), el("small", {}, place),
       el("small", { class: "rank" }, fill(gettext("score %(score)s"), { score: found.score.toFixed(3) }))),
     el("p", {}, withWords(found.text, found.matched_terms ?? [])),
     el("div", { class: "meta" }, reasons(found)));
@@ -52,5 +51,5 @@ const form = el("form", { class: "search-form" },
   field(gettext("Question"), query), field(gettext("Mode"), mode), field(gettext("Passages"), top),
   button(gettext("Search"), null, { type: "submit", class: "button-primary", icon: "search" }));
 form.addEventListener("submit", (event) => { event.preventDefault(); search(); });
-find("#content").append(form, el("br"), results);
+find("#content").append(form, results);
 query.focus();

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { delay } from "../../static/js/backoff.js";
 import { grouped } from "../../static/js/grouping.js";
-import { cut } from "../../static/js/passages.js";
+import { cut, ranges } from "../../static/js/passages.js";
 import { SentenceReader } from "../../static/js/sentences.js";
 import { MessageTree } from "../../static/js/tree.js";
 
@@ -64,4 +64,9 @@ test("groups: pinned, today, week, months in this order", () => {
 
 test("passages: characters beyond the basic plane count as one", () => {
   assert.deepEqual(cut({ text: "😀甲乙丙", offset: 10 }, { start: 11, end: 13 }), ["😀", "甲乙", "丙"]);
+});
+
+test("passages: overlapping words are marked as one", () => {
+  assert.deepEqual(ranges("怎样共享知识库", ["共享", "享知", "知识", "识库"]), [[2, 7]]);
+  assert.deepEqual(ranges("a b a", ["A"]), [[0, 1], [4, 5]]);
 });
