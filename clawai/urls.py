@@ -17,6 +17,7 @@ from clawai import errors, health
 from conversations import pages as conversations_pages
 from conversations import views as conversations_views
 from knowledge import pages as knowledge_pages
+from knowledge import views as knowledge_views
 
 handler400 = "clawai.errors.handler400"
 handler403 = "clawai.errors.handler403"
@@ -74,6 +75,14 @@ rest = [
     path("messages/<uuid:pk>/regenerate/", conversations_views.RegenerateView.as_view()),
     path("messages/<uuid:pk>/stop/", conversations_views.StopView.as_view()),
     path("messages/<uuid:pk>/stream/", conversations_views.StreamView.as_view()),
+    path("documents/<uuid:pk>/", knowledge_views.DocumentView.as_view()),
+    path("documents/<uuid:pk>/chunks/", knowledge_views.ChunksView.as_view()),
+    path("documents/<uuid:pk>/reindex/", knowledge_views.DocumentReindexView.as_view()),
+    path("knowledge-bases/", knowledge_views.BasesView.as_view()),
+    path("knowledge-bases/<uuid:pk>/", knowledge_views.BaseView.as_view()),
+    path("knowledge-bases/<uuid:pk>/documents/", knowledge_views.DocumentsView.as_view()),
+    path("knowledge-bases/<uuid:pk>/reindex/", knowledge_views.BaseReindexView.as_view()),
+    path("knowledge-bases/<uuid:pk>/search/", knowledge_views.SearchView.as_view()),
     path("me/", accounts_views.MeView.as_view(), name="me"),
 ]
 

@@ -10,15 +10,13 @@ from knowledge.parsing.plain import MAX_BYTES
 from knowledge.protocol import ParseError
 
 _SKIPPED = frozenset(
-    ["script", "style", "noscript", "template", "head", "nav", "svg", "math", "iframe", "object"]
-    + ["select", "button"]
+    "script style noscript template head nav svg math iframe object select button".split()  # noqa: SIM905 - as a reader scans it
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _BLOCKS = frozenset(
-    ["p", "div", "section", "article", "main", "header", "footer", "aside", "ul", "ol", "li"]
-    + ["dl", "dt", "dd", "blockquote", "figure", "figcaption", "form", "fieldset", "hr", "table"]
-    + ["caption", "tr", "td", "th", "pre", "address", "details", "summary", "body", "thead"]
-    + ["tbody", "tfoot", *_HEADINGS]
+    """p div section article main header footer aside ul ol li dl dt dd blockquote figure
+    figcaption form fieldset hr table caption tr td th pre address details summary body thead
+    tbody tfoot h1 h2 h3 h4 h5 h6""".split()  # noqa: SIM905 - as a reader scans it
 )
 _DECLARED = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]{2,40})", re.IGNORECASE)
 _SPACES = re.compile(r"[ \t\n\r\f\v]+")
@@ -28,11 +26,15 @@ def html(data: bytes) -> Builder:
     """Read HTML however broken it is."""
     if len(data) > MAX_BYTES:
         raise ParseError("limits")
+    parser = _parser()
     source = _decoded(data).replace("\0", "")
     try:
-        root = etree.fromstring(source.encode("utf-8", "ignore"), _parser())
-    except etree.XMLSyntaxError:
-        raise ParseError("malformed") from None
+        root = etree.fromstring(source.encode("utf-8", "ignore"), parser)
+    except etree.XMLSyntaxError as error:
+        out_of_memory = error.code == etree.ErrorTypes.ERR_NO_MEMORY
+        raise ParseError("limits" if out_of_memory else "empty") from None
+    if any("xcessive depth" in entry.message for entry in parser.error_log):
+        raise ParseError("limits")  # what lies deeper would be missing without a word
     if root is None:
         raise ParseError("empty")
     return _Walk().over(root)

@@ -12,7 +12,7 @@ from knowledge.services.documents import (
     reindex,
     retry,
 )
-from knowledge.services.uploads import upload
+from knowledge.services.uploads import max_bytes, upload
 
 __all__ = [
     "Progress",
@@ -21,6 +21,7 @@ __all__ = [
     "delete_base",
     "delete_document",
     "document_progress",
+    "max_bytes",
     "reindex",
     "reindex_base",
     "retry",

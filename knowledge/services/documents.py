@@ -42,13 +42,15 @@ def document_progress(*, actor: User, document_id: UUID) -> Progress:
 def reindex(*, actor: User, document_id: UUID) -> Document:
     """Read the document's bytes again and index them; what is in use is searched until then.
 
+    A document that has failed goes on where it stopped instead.
+
     Raises:
         NotFound, Forbidden: see the module of services.
     """
     editable_document(actor, document_id)
     with transaction.atomic():
         document = _locked(document_id)
-        if document.current_version_id is not None:
+        if document.status == Document.Status.READY:
             _repeat_version(document)
         queueing.queue([document.pk])
     document.refresh_from_db()
@@ -94,9 +96,9 @@ def _locked(document_id: UUID) -> Document:
 
 
 def _repeat_version(document: Document) -> None:
-    """Make the newest version's bytes a version of their own, unless one is waiting already."""
+    """Make the bytes in use a version of their own, so that both are whole meanwhile."""
     newest = document.versions.order_by("-number").first()
-    if newest is None or newest.pk != document.current_version_id:
+    if newest is None:
         return
     DocumentVersion.objects.create(
         document=document,
