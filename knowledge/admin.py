@@ -14,7 +14,14 @@ from accounts.models import User
 from configs.admin.base import ClawAdmin, EstimatingPaginator, RecordAdmin, RefusableForm
 from configs.errors import ClawError
 from knowledge import services
-from knowledge.models import Chunk, Document, DocumentVersion, IndexGeneration, KnowledgeBase
+from knowledge.models import (
+    Chunk,
+    Document,
+    DocumentVersion,
+    IndexedVersion,
+    IndexGeneration,
+    KnowledgeBase,
+)
 
 
 def _actor(request: HttpRequest) -> User:
@@ -79,20 +86,20 @@ class KnowledgeBaseAdmin(ClawAdmin):
     def save_model(self, request: HttpRequest, obj: KnowledgeBase, form: Any, change: bool) -> None:
         """Make the base, or store what was changed."""
         named = {name: form.cleaned_data[name] for name in ("name", "description", "visibility")}
-        if change:
-            services.change_base(actor=_actor(request), base_id=obj.pk, **named)
+        if not change:
+            obj.__dict__.update(services.create_base(actor=_actor(request), **named).__dict__)
             return
-        obj.__dict__.update(services.create_base(actor=_actor(request), **named).__dict__)
+        # Shared first: a base that is no longer for everyone may leave its editor's sight.
+        services.share(
+            actor=_actor(request),
+            base_id=obj.pk,
+            users=[user.pk for user in form.cleaned_data["shared_users"]],
+            groups=[group.pk for group in form.cleaned_data["shared_groups"]],
+        )
+        services.change_base(actor=_actor(request), base_id=obj.pk, **named)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Store with whom the base is shared."""
-        if change:
-            services.share(
-                actor=_actor(request),
-                base_id=form.instance.pk,
-                users=[user.pk for user in form.cleaned_data["shared_users"]],
-                groups=[group.pk for group in form.cleaned_data["shared_groups"]],
-            )
+        """Store nothing more: the service has shared the base."""
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Return what goes with the bases as numbers: the passages may be millions."""
@@ -116,12 +123,22 @@ class IndexGenerationAdmin(RecordAdmin):
     search_fields = ["base__name", "endpoint_name"]
 
 
+@admin.register(IndexedVersion)
+class IndexedVersionAdmin(RecordAdmin):
+    """Which versions stand complete in which index."""
+
+    list_display = ["version", "generation", "chunks"]
+    list_select_related = ["version__document", "generation__base"]
+    search_fields = ["version__document__name"]
+    paginator = EstimatingPaginator
+
+
 @admin.register(Document)
 class DocumentAdmin(RecordAdmin):
     """Documents and the state of their indexing."""
 
     list_display = ["name", "base", "status", "progress", "uploaded_by", "attempts", "created_at"]
-    list_select_related = ["base", "uploaded_by", "current_version__document", "indexed_version"]
+    list_select_related = ["base", "uploaded_by", "current_version__document"]
     list_filter = ["status", "base"]
     search_fields = ["name", "source", "base__name", "uploaded_by__username"]
     paginator = EstimatingPaginator

@@ -1,7 +1,5 @@
 """The admin: who sees what, who changes what, by whatever route; and no secret on any page."""
 
-import json
-
 import pytest
 from django.apps import apps
 from django.contrib import admin
@@ -15,7 +13,7 @@ from accounts.models import Role, User
 from configs import registry, services
 from configs.models import Config, ModelEndpoint, PromptTemplate, Release
 from conversations.models import Conversation
-from knowledge.models import Chunk, Document, KnowledgeBase
+from knowledge.models import Chunk, Document, IndexedVersion, KnowledgeBase
 from tests import factories
 from tests.cast import person
 
@@ -44,6 +42,7 @@ def rows(db, alice):
         base=base, generation=generation, document=document, version=version,
         ordinal=0, text="Hello", start=0, end=5, dimensions=3,
     )  # fmt: skip
+    IndexedVersion.objects.create(generation=generation, version=version, chunks=1)
     factories.CitationFactory(message=reply, version=version)
     factories.FeedbackFactory(message=reply, comment=WORDS)
     factories.ConfigFactory(key=registry.RETRIEVAL_TOP_K.key, value="7")
@@ -77,9 +76,10 @@ def test_auditor__every_screen__reads_in_both_languages(browser_of, aidan, rows,
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
-@pytest.mark.parametrize("q", ["alice", "%_\\", "' OR 1=1 --", "x" * 10_000, "0" * 32])
-def test_search__anything_typed__is_answered(browser_of, superuser, rows, model, q):
-    assert browser_of(superuser).get(url(model, "changelist"), {"q": q}).status_code in {200, 302}
+def test_search__anything_typed__is_answered(browser_of, superuser, rows, model):
+    browser = browser_of(superuser)
+    for q in ("alice", "%_\\", "' OR 1=1 --", "x" * 10_000, "0" * 32):
+        assert browser.get(url(model, "changelist"), {"q": q}).status_code in {200, 302}
 
 
 def snapshot():
@@ -90,9 +90,8 @@ def snapshot():
         for table in tables:
             if table in skipped:
                 continue
-            cursor.execute(
-                f"SELECT md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text), '')) FROM \"{table}\" t"
-            )
+            rows = "coalesce(string_agg(t::text, chr(10) ORDER BY t::text), '')"
+            cursor.execute(f'SELECT md5({rows}) FROM "{table}" t')
             found[table] = cursor.fetchone()
         return found
 
@@ -169,7 +168,8 @@ def test_operator__person__changes_data_and_no_rights(browser_of, olga, alice):
     permission = Permission.objects.first()
     forged = person_form(
         alice, display_name="Alice L", is_superuser="on", is_staff="on",
-        groups=[str(group.pk) for group in Group.objects.all()], user_permissions=[str(permission.pk)],
+        groups=[str(group.pk) for group in Group.objects.all()],
+        user_permissions=[str(permission.pk)],
     )  # fmt: skip
     before = set(alice.groups.all())
     response = browser_of(olga).post(url(User, "change", alice.pk), forged)
@@ -291,7 +291,7 @@ def test_role_group__its_name__stays(browser_of, superuser):
     assert group.name == Role.MEMBER
 
 
-# --- Settings, endpoints, prompts ------------------------------------------------------------------
+# --- Settings, endpoints, prompts ----------------------------------------------------------------
 def test_setting__changed_twice__has_author_reason_and_release(browser_of, olga):
     browser = browser_of(olga)
     add = browser.post(
@@ -350,7 +350,8 @@ def test_setting__back_to_default__keeps_the_history(browser_of, olga):
 def endpoint_form(**changes):
     fields = {
         "name": "glm", "kind": "chat", "provider": "zhipu", "model": "glm-4", "base_url": "",
-        "api_key": "", "parameters": "{}", "context_tokens": "32000", "first_byte_timeout_seconds": "30",
+        "api_key": "", "parameters": "{}", "context_tokens": "32000",
+        "first_byte_timeout_seconds": "30",
         "idle_timeout_seconds": "20", "input_price": "0", "output_price": "0", "position": "5",
         "enabled": "on", "reason": "",
     }  # fmt: skip
@@ -494,7 +495,7 @@ def test_editor__base_of_everyone__is_changed_through_the_service(browser_of, ro
         "shared_users": [str(bob.pk), str(editor.pk)],
     }
     response = browser_of(editor).post(url(KnowledgeBase, "change", base.pk), body)
-    assert response.status_code == 302, response.content.decode()
+    assert response.status_code == 302, response.context["adminform"].form.errors
     base.refresh_from_db()
     assert (base.name, base.visibility) == ("Handbook", "shared")
     assert set(base.shared_users.all()) == {bob, editor}
@@ -522,9 +523,7 @@ def test_list__more_rows__asks_no_more_queries(browser_of, superuser, rows, mode
     browser = browser_of(superuser)
 
     def queries():
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
+        with CaptureQueriesContext(connection) as captured:
             browser.get(url(model, "changelist"))
         return [query["sql"] for query in captured]
 
@@ -560,4 +559,3 @@ def test_document__reindexed_by_its_editor__is_queued(browser_of, rows):
     Document.objects.filter(pk=document.pk).update(status="failed")
     body = {"action": "reindex", "_selected_action": [str(document.pk)]}
     assert browser_of(editor).post(url(Document, "changelist"), body).status_code == 302
-    assert json.dumps(body)

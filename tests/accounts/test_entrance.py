@@ -265,7 +265,7 @@ def accept(client, path, password="another battery staple 7"):
 
 
 def test_invitation__accepted__lets_in_once(invitation):
-    user, path = invitation
+    _, path = invitation
     client = Client()
     assert client.get(path).status_code == 200
     assert accept(client, path).status_code == 302

@@ -11,7 +11,8 @@ from rest_framework.views import APIView
 
 from accounts.serializers import StrictSerializer
 from clawai.api import CursorPagination
-from clawai.urls import handler400, handler403, handler404, handler500, urlpatterns as real
+from clawai.urls import handler400, handler403, handler404, handler500
+from clawai.urls import urlpatterns as real
 from configs import errors
 from configs.models import Config
 
