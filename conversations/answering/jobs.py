@@ -238,5 +238,5 @@ def release(job: Job) -> None:
 def next_in_line(owner: UUID) -> list[UUID]:
     """Return the person's queued replies that were asked first, one a conversation."""
     queued = Message.objects.filter(conversation__owner=owner, status=Message.Status.QUEUED)
-    first = queued.order_by("conversation", "created_at", "pk").distinct("conversation")
+    first = queued.order_by("conversation_id", "created_at", "pk").distinct("conversation_id")
     return list(first.values_list("pk", flat=True)[:10])
