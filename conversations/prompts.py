@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import dropwhile
 from typing import Final
 
 from configs import prompts as templates
@@ -60,7 +61,7 @@ def recent(history: Sequence[Said], *, tokens: int) -> list[Said]:
         if tokens < 0:
             break
         kept.insert(0, said)
-    return kept[1:] if kept and kept[0].role == "assistant" else kept
+    return list(dropwhile(lambda said: said.role != "user", kept))
 
 
 def _answered(history: Sequence[Said]) -> list[Said]:

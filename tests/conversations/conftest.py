@@ -38,8 +38,14 @@ def script(transactional_db: None) -> Iterator[Script]:
     def play(**parameters: Any) -> None:
         ModelEndpoint.objects.update_or_create(
             name="fake-chat",
-            defaults={"kind": "chat", "provider": "fake", "model": "fake-1", "parameters": parameters},
+            defaults={
+                "kind": "chat",
+                "provider": "fake",
+                "model": "fake-1",
+                "parameters": parameters,
+            },
         )
+        runtime.forget()
         runtime.refresh()
 
     play()
