@@ -5,6 +5,7 @@
 
 from typing import ClassVar
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 
@@ -16,7 +17,7 @@ class ClawError(Exception):
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
-    title: ClassVar[str] = _("Something went wrong")
+    title: ClassVar[str | Promise] = _("Something went wrong")
     retryable: ClassVar[bool] = False
 
     def __init__(self, detail: str | None = None, *, retry_after: int | None = None) -> None:

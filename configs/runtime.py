@@ -204,7 +204,7 @@ def refresh() -> Snapshot:
     Raises:
         DatabaseError: the database cannot be read; what was in force stays.
     """
-    return _install(build())
+    return install(build())
 
 
 def forget() -> None:
@@ -214,7 +214,7 @@ def forget() -> None:
         _current = None
 
 
-def _install(fresh: Snapshot) -> Snapshot:
+def install(fresh: Snapshot) -> Snapshot:
     """Put a snapshot in force unless a newer one is already."""
     global _current  # noqa: PLW0603  # as above
     with _installing:

@@ -193,7 +193,7 @@ def delete_endpoint(*, name: str, actor: "User | None", reason: str = "") -> Non
             raise Conflict(
                 gettext("New documents are embedded by this endpoint: choose another one first.")
             )
-        row._change_reason, row._history_user = reason, actor
+        row._change_reason, row._history_user = reason, actor  # type: ignore[attr-defined]
         row.delete()
         _publish(actor, reason, f"{name} –")
 

@@ -109,8 +109,8 @@ def test_endpoints__disabled_or_without_address__are_left_out():
 
 
 def test_install__older_snapshot__never_replaces_a_newer():
-    newest = runtime._install(replace(runtime.build(), version=7))
-    assert runtime._install(replace(newest, version=6)) is newest
+    newest = runtime.install(replace(runtime.build(), version=7))
+    assert runtime.install(replace(newest, version=6)) is newest
     assert runtime.refresh() is newest
     assert runtime.current() is newest
 

@@ -20,6 +20,7 @@ from configs.errors import (
 )
 from configs.providers.base import Endpoint, Turn
 from configs.providers.zhipu import ZhipuChat, ZhipuEmbedder, client_of
+from tests.configs.waiting import until
 from tests.fake_glm.answers import is_consecutive
 from tests.fake_glm.process import FakeGlm, running
 
@@ -58,13 +59,6 @@ async def read_until_it_breaks(model: ZhipuChat) -> tuple[str, ProviderError | N
     except ProviderError as error:
         return text, error
     return text, None
-
-
-async def until(condition, seconds: float = 3) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "It did not happen in time."
-        await asyncio.sleep(0.02)
 
 
 async def test_stream__whole_reply__has_text_usage_and_reason(glm):
