@@ -3,6 +3,7 @@
 VENV := .venv
 RUN := $(VENV)/bin/python
 UV_VERSION := 0.13.9
+APPS := accounts clawai configs conversations knowledge
 ARGS ?=
 
 .PHONY: help up test bench check lock clean
@@ -16,7 +17,7 @@ help:
 	@echo "make lock    resolve requirements*.txt into requirements*.lock"
 	@echo "make clean   remove the environment, caches and test data; .clawai stays"
 
-up: $(VENV)/.runtime
+up: $(VENV)/.compiled
 	@exec $(RUN) manage.py up $(ARGS)
 
 test: $(VENV)/.development
@@ -59,11 +60,16 @@ $(VENV)/.development: requirements-dev.lock | $(VENV)/bin/python
 	@$(call install,requirements-dev.lock)
 	@touch $@ $(VENV)/.runtime
 
+# Compiled ahead: a machine that writes no bytecode would compile everything at every start.
+$(VENV)/.compiled: $(VENV)/.runtime $(shell find $(APPS) -name '*.py')
+	@$(RUN) -m compileall -q $(APPS)
+	@touch $@
+
 # uv installs in seconds; where it cannot be had, pip does the same from the same lock.
 define install
 echo "Installing $(1) …"; \
 if $(RUN) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) 2>/dev/null \
-	&& $(VENV)/bin/uv pip install --quiet --python $(RUN) --require-hashes -r $(1); then :; else \
+	&& $(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(RUN) --require-hashes -r $(1); then :; else \
 	echo "uv could not install it; pip does, which takes some minutes."; \
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(1); fi
 endef
