@@ -1,6 +1,7 @@
 """Zhipu GLM through the zhipuai SDK, which is imported here and nowhere else."""
 
 import asyncio
+import importlib
 import threading
 from collections.abc import AsyncIterator, Sequence
 from functools import lru_cache
@@ -52,6 +53,8 @@ class ZhipuChat:
 
     async def stream(self, turns: Sequence[Turn]) -> AsyncIterator[Delta]:
         """Yield the reply; see `ChatModel.stream`."""
+        # Importing the SDK takes a fresh process seconds, which are not the model's.
+        await asyncio.to_thread(importlib.import_module, "zhipuai.core")
         reader = ReplyReader(turns)
         pump = _Pump(self.endpoint, _normalised(request_body(self.endpoint, turns)))
         pump.start()
