@@ -11,7 +11,7 @@ import pytest
 
 from configs import registry, runtime, services
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.usefixtures("committed")
 
 WATCH = """
 import django, time
@@ -29,7 +29,9 @@ while True:
 
 
 @pytest.fixture
-def other_process(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+def other_process(
+    committed: None, request: pytest.FixtureRequest
+) -> Iterator[subprocess.Popen[str]]:
     """A process that prints each version it takes up: version, value, time."""
     from django.conf import settings
 

@@ -115,7 +115,7 @@ def test_install__older_snapshot__never_replaces_a_newer():
     assert runtime.current() is newest
 
 
-async def test_current__first_use_inside_a_loop__does_not_fail(transactional_db):
+async def test_current__first_use_inside_a_loop__does_not_fail(committed):
     assert runtime.current().get(registry.RETRIEVAL_TOP_K) == 6
 
 
@@ -147,7 +147,7 @@ def test_build__everything__takes_few_queries(django_assert_max_num_queries):
         runtime.build()
 
 
-def test_refresher__new_release__is_taken_up(transactional_db, django_db_serialized_rollback):
+def test_refresher__new_release__is_taken_up(committed):
     runtime.start()
     try:
         store("retrieval.top_k", 11)
