@@ -7,7 +7,7 @@ import { el, find, pageData } from "./dom.js";
 import { greeting } from "./greeting.js";
 import { gettext } from "./i18n.js";
 import { closePanel } from "./panel.js";
-import { Reply } from "./replies.js";
+import { OPEN, Reply } from "./replies.js";
 import { Outbox } from "./sending.js";
 import { closeDrawer, showBanner, showSignedOut, sidebar, start, user } from "./shell.js";
 import { ChatSocket } from "./socket.js";
@@ -268,7 +268,7 @@ class Chat {
   async ended(reply) {
     if (reply.message?.status !== reply.status) {
       const message = await get(`messages/${reply.id}/`).catch(() => null);
-      if (message && message.status === reply.status) reply.take(message);
+      if (message && !OPEN.has(message.status)) reply.take(message);
       this.thread.refresh(reply.id);
     }
     if (reply.conversation === this.conversation && this.tree.get(reply.id) && reply.message) this.tree.put(reply.message);

@@ -20,6 +20,8 @@ export class Composer {
     this.attachments = new Attachments(form, { limits, bases }, (base) => this.picker.include(base));
     this.#listen();
     this.#grow();
+    // Until now an Enter would have been a line break, and the text replaced by the draft.
+    this.area.readOnly = false;
   }
 
   /** Turn to another conversation and its draft. */

@@ -59,9 +59,11 @@ const MATH_ATTRIBUTES = [
   "accent", "accentunder", "columnalign", "columnspacing", "display", "displaystyle", "fence", "height", "linethickness", "lspace",
   "mathvariant", "maxsize", "minsize", "notation", "rowspacing", "rspace", "scriptlevel", "separator", "stretchy", "width",
 ];
+const PLAIN_ATTRIBUTES = ["class", "type", "tabindex", "start", "title", ...MATH_ATTRIBUTES];
 const RULES = {
   ALLOWED_TAGS: [...TEXT_TAGS, ...MATH_TAGS],
-  ALLOWED_ATTR: ["href", "class", "type", "tabindex", "start", "title", ...MATH_ATTRIBUTES],
+  ALLOWED_ATTR: ["href", ...PLAIN_ATTRIBUTES],
+  ADD_URI_SAFE_ATTR: PLAIN_ATTRIBUTES,
   ALLOWED_URI_REGEXP: SAFE_LINK,
   ADD_FORBID_CONTENTS: ["annotation"],
   ALLOW_DATA_ATTR: false,

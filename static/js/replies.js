@@ -62,7 +62,7 @@ export class Reply {
 
   #failed(error) {
     this.error = error;
-    this.status = error.code === "interrupted" ? "interrupted" : "failed";
+    this.status = error.code.endsWith("interrupted") && this.text ? "interrupted" : "failed";
   }
 
   #resync(frame) {
