@@ -7,6 +7,7 @@ from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
 from conversations.answering import jobs, pipeline, sweeper, titles
+from conversations.streams import log
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,10 @@ def nudge(reply: UUID) -> None:
 
 
 def _send(task: Task, argument: str) -> None:
+    # Celery itself would try for six seconds, with a person waiting.
+    if not log.is_there():
+        logger.warning("A task could not be sent: Redis is away.")
+        return
     try:
         task.apply_async((argument,), retry=False)
     except OperationalError as error:

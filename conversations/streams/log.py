@@ -107,6 +107,14 @@ def seal(reply: UUID, epoch: int) -> None:
     pipeline.execute()
 
 
+def is_there() -> bool:
+    """Return whether Redis answers; one that refuses says so within milliseconds."""
+    try:
+        return bool(connection.threads().ping())
+    except connection.UNREACHABLE:
+        return False
+
+
 def request_stop(reply: UUID) -> None:
     """Ask the worker that writes `reply` to stop within a round of publishing."""
     connection.threads().set(stop_key(reply), "1", ex=STOP_SECONDS)

@@ -1,5 +1,6 @@
 """Frames: what is well-formed comes through, everything else is refused, nothing else is raised."""
 
+import contextlib
 import json
 from uuid import UUID, uuid4
 
@@ -103,10 +104,8 @@ def test_parse__not_a_frame__malformed(raw):
 
 @given(st.text() | st.binary())
 def test_parse__any_text__malformed_or_a_frame(raw):
-    try:
+    with contextlib.suppress(Malformed):
         protocol.parse(raw)
-    except Malformed:
-        pass
 
 
 @given(
