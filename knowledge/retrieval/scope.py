@@ -81,7 +81,7 @@ def look(user: "User", bases: Collection[UUID] | None, found: Sequence[str]) -> 
     chunks = sum(row[3] for row in rows)
     counts: Counter[str] = Counter()
     for row in rows:
-        counts.update({asked[entry["term"]]: entry["chunks"] for entry in row[4]})
+        counts.update({asked[entry["term"]]: entry["chunks"] for entry in row[4] or ()})
     rarest = dict(sorted(counts.items(), key=lambda item: item[1])[:MOST_TERMS])
     return Scope(
         bases=allowed,

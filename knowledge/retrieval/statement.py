@@ -97,13 +97,25 @@ scored AS MATERIALIZED (
     FROM words FULL JOIN meaning USING (id) JOIN knowledge_chunk c USING (id)
 )"""
 
-# Convex combination (Bruch, Gai and Ingber 2023): BM25 by its maximum, the inner product from the
-# least to the most within the union. Products of different models are never compared.
+# Products of different models cannot be compared, how far each stands out among its own can:
+# the score against the part's mean, in standard deviations.
+_STANDARD = """,
+standard AS (
+    SELECT id, rank_text, rank_vector, text_score,
+        CASE WHEN vector_score IS NOT NULL THEN coalesce(
+            (vector_score - avg(vector_score) OVER part)
+            / nullif(stddev_pop(vector_score) OVER part, 0), 0) END AS vector_score
+    FROM scored
+    WINDOW part AS (PARTITION BY part)
+)"""
+
+# Convex combination (Bruch, Gai and Ingber 2023): BM25 by its maximum, the vectors' score from the
+# least to the most within the union.
 _CONVEX = """
     %(text_weight)s * coalesce(text_score / nullif(max(text_score) OVER (), 0), 0)
     + (1 - %(text_weight)s) * coalesce(
-        (vector_score - min(vector_score) OVER part) / nullif(
-            max(vector_score) OVER part - min(vector_score) OVER part, 0),
+        (vector_score - min(vector_score) OVER ()) / nullif(
+            max(vector_score) OVER () - min(vector_score) OVER (), 0),
         (vector_score IS NOT NULL)::int)"""
 _RECIPROCAL = """
     coalesce(1.0 / ({k} + rank_text), 0) + coalesce(1.0 / ({k} + rank_vector), 0)"""
@@ -111,8 +123,7 @@ _RECIPROCAL = """
 _RESULT = """,
 ranked AS (
     SELECT id, rank_text, rank_vector, ({score})::float8 AS score
-    FROM scored
-    WINDOW part AS (PARTITION BY part)
+    FROM standard
 )
 SELECT c.id, c.document_id, d.name, c.version_id, v.number, c.base_id, c.text, c.heading_path,
     c.page, c.start, c."end", r.score, r.rank_vector, r.rank_text, (SELECT count(*) FROM meaning)
@@ -172,6 +183,7 @@ def build(request: Request) -> tuple[str, Values]:
     _add_text_leg(draft, request.text)
     _add_vector_legs(draft, request.vectors)
     draft.add(_SCORED, **_of_row(request.vectors))
+    draft.add(_STANDARD)
     score = _CONVEX if request.fusion == "cc" else _RECIPROCAL.format(k=RRF_K)
     draft.add(_RESULT, score=score)
     return draft.sql, draft.values

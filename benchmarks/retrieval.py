@@ -1,0 +1,218 @@
+"""How well and how fast passages are found: given sets of questions through the real search."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.environment import ROOT, about, percentile, save
+from clawai import embedded
+from clawai.embedded import state
+
+SETS = {
+    "cmrc2018-zh": ("cmrc2018-zh", "cmrc2018-zh"),
+    "drcd-zh-hant": ("drcd-zh-hant", "drcd-zh-hant"),
+    "xquad-zh": ("xquad-zh", "xquad-zh"),
+    "xquad-en": ("xquad-en", "xquad-en"),
+    "xquad-zh2en": ("xquad-zh2en", "xquad-en"),
+    "xquad-en2zh": ("xquad-en2zh", "xquad-zh"),
+    "tidb-faq-zh": ("tidb-faq-zh", "tidb-faq-zh"),
+    "docs-django-en": ("docs-django-en", "docs-django-en"),
+}
+"""Each set: where its questions lie, and where the corpus that they are asked of."""
+
+TARGETS = {
+    "cmrc2018-zh": (0.995, 0.990),
+    "drcd-zh-hant": (0.998, 0.982),
+    "xquad-zh": (0.995, 0.970),
+    "xquad-en": (0.995, 0.985),
+    "xquad-zh2en": (0.96, 0.88),
+    "xquad-en2zh": (0.96, 0.86),
+    "tidb-faq-zh": (0.945, 0.865),
+    "mixed": (0.90, 0.82),
+}
+PLAIN = "docs-django-en"
+"""The set that is also cut by a plain chunker of 1,000 characters, as the baseline."""
+
+DEEP = 50
+console = Console()
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+@contextmanager
+def _stack(data_dir: Path) -> Iterator[None]:
+    """Run PostgreSQL and Redis of our own, with Django set up on them and migrated."""
+    state.prepare(data_dir)
+    stack = embedded.start(data_dir, durable=False)
+    state.ensure_secrets(data_dir)
+    os.environ.update(
+        CLAWAI_DATA_DIR=str(data_dir), DATABASE_URL=stack.database_url, REDIS_URL=stack.redis_url
+    )
+    try:
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        yield
+    finally:
+        embedded.stop(data_dir)
+
+
+def measure(
+    questions: list[dict[str, Any]], bases: list[Any], mode: str, set_name: str
+) -> dict[str, float]:
+    """Ask every question; return Recall@5 and MRR@10 by document, and times in milliseconds."""
+    from benchmarks.corpora import asker, names_found
+
+    user = asker()
+    hits, reciprocal, total, sql = [], [], [], []
+    for question in questions:
+        found, took, in_sql = names_found(user, question["text"], bases, mode, DEEP)
+        wanted = {f"{set_name}/{name}" for name in question["relevant"]}
+        places = [at for at, name in enumerate(found, start=1) if name in wanted]
+        hits.append(bool(places) and places[0] <= 5)
+        reciprocal.append(1 / places[0] if places and places[0] <= 10 else 0.0)
+        total.append(took)
+        sql.append(in_sql)
+    return {
+        "recall_at_5": round(sum(hits) / len(hits), 4),
+        "mrr_at_10": round(sum(reciprocal) / len(hits), 4),
+        "search_p50_ms": round(percentile(total, 0.5), 2),
+        "search_p95_ms": round(percentile(total, 0.95), 2),
+        "sql_p50_ms": round(percentile(sql, 0.5), 2),
+        "sql_p95_ms": round(percentile(sql, 0.95), 2),
+    }
+
+
+def _run(data: Path, cache: Path, only: list[str]) -> dict[str, Any]:
+    from benchmarks import corpora
+
+    corpora.remember(cache)
+    sets = {name: of for name, of in SETS.items() if name in only}
+    bases = {
+        corpus: corpora.load(corpus, _rows(data / corpus / "corpus.jsonl"))
+        for corpus in sorted({of[1] for of in sets.values()})
+    }
+    corpora.settle()
+    figures: dict[str, Any] = {}
+    everything = []
+    for name, (asked, corpus) in sets.items():
+        questions = _rows(data / asked / "queries.jsonl")
+        figures[name] = {
+            mode: measure(questions, [bases[corpus]], mode, corpus)
+            for mode in ("hybrid", "vector", "text")
+        }
+        figures[name]["chunks"] = corpora.size(bases[corpus])
+        everything.append((questions, corpus))
+        _show(name, figures[name])
+    if len(sets) > 1:
+        figures["mixed"] = _mixed(everything, list(bases.values()))
+        _show("mixed", figures["mixed"])
+    if PLAIN in sets:
+        figures[f"{PLAIN}, plain"] = _plain(data)
+        _show("plain", figures[f"{PLAIN}, plain"])
+    return figures
+
+
+def _mixed(everything: list[tuple[list[dict[str, Any]], str]], bases: list[Any]) -> dict[str, Any]:
+    """Ask all questions of all bases at once; the figures are the mean over the questions."""
+    figures: dict[str, Any] = {}
+    for mode in ("hybrid", "vector", "text"):
+        parts = [(len(asked), measure(asked, bases, mode, corpus)) for asked, corpus in everything]
+        count = sum(size for size, _ in parts)
+        means = {
+            key: round(sum(size * part[key] for size, part in parts) / count, 4)
+            for key in parts[0][1]
+            if "p95" not in key
+        }
+        worst = {key: max(part[key] for _, part in parts) for key in parts[0][1] if "p95" in key}
+        figures[mode] = means | worst
+    return figures
+
+
+def _plain(data: Path) -> dict[str, Any]:
+    """Measure the plain chunker, by vectors alone and with both legs."""
+    from benchmarks import corpora
+
+    base = corpora.load(PLAIN, _rows(data / PLAIN / "corpus.jsonl"), plain=True)
+    questions = _rows(data / PLAIN / "queries.jsonl")
+    return {mode: measure(questions, [base], mode, PLAIN) for mode in ("vector", "hybrid")}
+
+
+def _show(name: str, figures: dict[str, Any]) -> None:
+    for mode, row in figures.items():
+        if isinstance(row, dict):
+            console.print(
+                f"{name:16} {mode:7} R@5 {row['recall_at_5']:.3f} MRR {row['mrr_at_10']:.3f} "
+                f"search {row['search_p50_ms']}/{row['search_p95_ms']} "
+                f"SQL {row['sql_p50_ms']}/{row['sql_p95_ms']} ms"
+            )
+
+
+def ratios(figures: dict[str, Any]) -> dict[str, float]:
+    """Return how each set stands to its baseline: the vector leg alone, or the plain chunker."""
+    result = {}
+    for name, of in figures.items():
+        if name != PLAIN and "plain" not in name:
+            ratio = of["hybrid"]["mrr_at_10"] / of["vector"]["mrr_at_10"]
+            result[f"{name}: MRR@10 of both legs to the vector leg"] = ratio
+    if PLAIN in figures:
+        ours, plain = figures[PLAIN]["hybrid"], figures[f"{PLAIN}, plain"]["vector"]
+        result["manual: Recall@5 to a plain chunker"] = ours["recall_at_5"] / plain["recall_at_5"]
+        result["manual: MRR@10 to a plain chunker"] = ours["mrr_at_10"] / plain["mrr_at_10"]
+    return result
+
+
+def _verdicts(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    table = Table("set", "Recall@5", "target", "MRR@10", "target")
+    verdicts = {}
+    for name, (recall, mrr) in TARGETS.items():
+        if name not in figures:
+            continue
+        got = figures[name]["hybrid"]
+        verdicts[name] = {
+            "recall_target": recall,
+            "mrr_target": mrr,
+            "met": got["recall_at_5"] >= recall and got["mrr_at_10"] >= mrr,
+        }
+        table.add_row(name, *map(str, (got["recall_at_5"], recall, got["mrr_at_10"], mrr)))
+    console.print(table)
+    return verdicts
+
+
+def main() -> int:
+    """Return the exit status; without the sets nothing is measured."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.retrieval", description=__doc__)
+    default = os.environ.get("CLAWAI_BENCH_RETRIEVAL", str(ROOT.parent / "shared/data/retrieval"))
+    parser.add_argument("--data", type=Path, default=Path(default), help="folder of the sets")
+    parser.add_argument("--work", type=Path, default=ROOT / ".clawai-bench", help="scratch folder")
+    parser.add_argument("--sets", nargs="*", default=list(SETS), choices=list(SETS))
+    arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        console.print(f"No sets in {arguments.data}: give --data or CLAWAI_BENCH_RETRIEVAL.")
+        return 0
+    begun = time.monotonic()
+    work = arguments.work.resolve()
+    with _stack(work):
+        figures = _run(arguments.data, work / "embeddings.sqlite3", arguments.sets)
+    result = about() | {"seconds": round(time.monotonic() - begun), "sets": figures}
+    result |= {"targets": _verdicts(figures), "ratios": ratios(figures)}
+    console.print(f"Written to {save('retrieval', result)}")
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clawai.settings")
+    sys.exit(main())
