@@ -49,7 +49,10 @@ class KnowledgeBaseQuerySet(models.QuerySet["KnowledgeBase"]):
 
 
 def _number(counted: models.QuerySet[Any]) -> Coalesce:
-    return Coalesce(Subquery(counted.values("n")), 0, output_field=models.BigIntegerField())
+    # In no order: a default order would join its own tables, under names of the outer query.
+    return Coalesce(
+        Subquery(counted.order_by().values("n")), 0, output_field=models.BigIntegerField()
+    )
 
 
 class DocumentQuerySet(models.QuerySet["Document"]):
@@ -66,16 +69,17 @@ class DocumentQuerySet(models.QuerySet["Document"]):
     def described(self) -> Self:
         """Add what a list shows: the newest version's figures, and `chunk_count` of that in use."""
         versions = self.model._meta.get_field("versions").related_model
+        indexed = versions._meta.get_field("indexed").related_model
         newest = versions._default_manager.filter(document=OuterRef("pk")).order_by("-number")
         return self.annotate(
             newest_number=Subquery(newest.values("number")[:1]),
             newest_size=Subquery(newest.values("size")[:1]),
             newest_type=Subquery(newest.values("content_type")[:1]),
             chunk_count=_number(
-                versions._default_manager.filter(
-                    pk=OuterRef("current_version_id"),
-                    indexed__generation=OuterRef("base__active_generation_id"),
-                ).annotate(n=F("indexed__chunks"))
+                indexed._default_manager.filter(
+                    version=OuterRef("current_version_id"),
+                    generation=OuterRef("base__active_generation_id"),
+                ).annotate(n=F("chunks"))
             ),
         )
 

@@ -90,20 +90,8 @@ class BasesView(GenericAPIView[KnowledgeBase]):
     def post(self, request: Request) -> Response:
         """Make one."""
         values = _valid(BaseInput, request)
-        shared = _taken(values)
         made = services.create_base(actor=_user(request), **values)
-        if shared:
-            services.share(actor=_user(request), base_id=made.pk, **shared)
         return Response(BaseSerializer(_base(request, made.pk)).data, status.HTTP_201_CREATED)
-
-
-def _taken(values: dict[str, Any]) -> dict[str, Any]:
-    """Take out of `values` with whom a base is to be shared."""
-    return {
-        name: values.pop(f"shared_{name}")
-        for name in ("users", "groups")
-        if f"shared_{name}" in values
-    }
 
 
 @extend_schema(tags=["knowledge"])
@@ -121,11 +109,7 @@ class BaseView(GenericAPIView[KnowledgeBase]):
         """Change what is given."""
         _base_exists(request, pk)
         values = _valid(BaseChanges, request)
-        shared = _taken(values)
-        if values:
-            services.change_base(actor=_user(request), base_id=pk, **values)
-        if shared or not values:
-            services.share(actor=_user(request), base_id=pk, **shared)
+        services.change_base(actor=_user(request), base_id=pk, **values)
         return Response(BaseSerializer(_base(request, pk)).data)
 
     @extend_schema(responses={204: None})
@@ -151,13 +135,10 @@ class BaseReindexView(GenericAPIView[KnowledgeBase]):
 class BoundedUpload(FileUploadHandler):
     """Stops reading a form as soon as it is over the limit: nothing more reaches the disk."""
 
-    def __init__(self, request: HttpRequest, limit: int) -> None:
-        super().__init__(request)
-        self._left = limit + FORM_OVERHEAD_BYTES
-        self._limit = limit
-
     def handle_raw_input(self, _input: Any, _meta: Any, length: int, *_args: Any) -> None:
         """Refuse a form that says itself that it is too large."""
+        self._limit = services.max_bytes()
+        self._left = self._limit + FORM_OVERHEAD_BYTES
         if length > self._left:
             self._refuse()
 
@@ -186,7 +167,7 @@ class DocumentsView(GenericAPIView[Document]):
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         """Bound the form before anything, the CSRF check included, reads it."""
-        request.upload_handlers.insert(0, BoundedUpload(request, services.max_bytes()))
+        request.upload_handlers.insert(0, BoundedUpload(request))
         return super().initialize_request(request, *args, **kwargs)
 
     def get(self, request: Request, pk: UUID) -> Response:

@@ -4,7 +4,7 @@ Every function takes the person who asks as `actor`. What the actor may not see 
 what the actor may see but not change raises Forbidden.
 """
 
-from knowledge.services.bases import change_base, create_base, delete_base, reindex_base, share
+from knowledge.services.bases import change_base, create_base, delete_base, reindex_base
 from knowledge.services.documents import (
     Progress,
     delete_document,
@@ -25,6 +25,5 @@ __all__ = [
     "reindex",
     "reindex_base",
     "retry",
-    "share",
     "upload",
 ]

@@ -23,19 +23,21 @@ AVERAGE_TERMS = 150.0
 Visibility = KnowledgeBase.Visibility
 
 
-def create_base(
+def create_base(  # noqa: PLR0913 - one argument a column, by name only
     *,
     actor: User,
     name: str,
     description: str = "",
     visibility: str = Visibility.PRIVATE,
     slug: str = "",
+    shared_users: Collection[UUID] | None = None,
+    shared_groups: Collection[int] | None = None,
 ) -> KnowledgeBase:
     """Make a base that `actor` owns, with the embedding endpoint and chunk settings in force.
 
     Raises:
         Forbidden: the actor may make no bases, or none for everyone.
-        Invalid: no name, or the slug is taken.
+        Invalid: no name, the slug is taken, or there is no such user or group.
         NoEndpoint: no embedding endpoint is usable.
     """
     if not actor.has_perm("knowledge.add_knowledgebase"):
@@ -55,21 +57,25 @@ def create_base(
             base, endpoint, IndexGeneration.State.ACTIVE, AVERAGE_TERMS
         )
         base.save(update_fields=["active_generation"])
+        _share(base, shared_users, shared_groups)
     return base
 
 
-def change_base(
+def change_base(  # noqa: PLR0913 - one argument a column, by name only
     *,
     actor: User,
     base_id: UUID,
     name: str | None = None,
     description: str | None = None,
     visibility: str | None = None,
+    shared_users: Collection[UUID] | None = None,
+    shared_groups: Collection[int] | None = None,
 ) -> KnowledgeBase:
-    """Change what is given; None leaves it.
+    """Change what is given; None leaves it. The people and groups count while it is `shared`.
 
     Raises:
-        NotFound, Forbidden: see the module of services. Invalid: no name.
+        NotFound, Forbidden: see the module of services.
+        Invalid: no name, or there is no such user or group.
     """
     base = editable_base(actor, base_id)
     if name is not None:
@@ -80,33 +86,9 @@ def change_base(
     if visibility is not None and visibility != base.visibility:
         _check_visibility(actor, visibility)
         base.visibility = visibility
-    base.save(update_fields=["name", "description", "visibility", "updated_at"])
-    return base
-
-
-def share(
-    *,
-    actor: User,
-    base_id: UUID,
-    users: Collection[UUID] | None = None,
-    groups: Collection[int] | None = None,
-) -> KnowledgeBase:
-    """Set with whom the base is shared while its visibility is `shared`; None leaves a list.
-
-    Raises:
-        NotFound, Forbidden: see the module of services. Invalid: there is no such user or group.
-    """
-    base = editable_base(actor, base_id)
     with transaction.atomic():
-        if users is not None:
-            people = list(User.objects.filter(pk__in=users, is_active=True))
-            _check_found("shared_users", len(people), len(set(users)))
-            base.shared_users.set(people)
-        if groups is not None:
-            found = list(Group.objects.filter(pk__in=groups))
-            _check_found("shared_groups", len(found), len(set(groups)))
-            base.shared_groups.set(found)
-        base.save(update_fields=["updated_at"])
+        base.save(update_fields=["name", "description", "visibility", "updated_at"])
+        _share(base, shared_users, shared_groups)
     return base
 
 
@@ -198,6 +180,20 @@ def _average_terms(base: KnowledgeBase) -> float:
         "average_terms", flat=True
     )
     return sample.first() or AVERAGE_TERMS
+
+
+def _share(
+    base: KnowledgeBase, users: Collection[UUID] | None, groups: Collection[int] | None
+) -> None:
+    """Set with whom the base is shared; None leaves a list."""
+    if users is not None:
+        people = list(User.objects.filter(pk__in=users, is_active=True))
+        _check_found("shared_users", len(people), len(set(users)))
+        base.shared_users.set(people)
+    if groups is not None:
+        found = list(Group.objects.filter(pk__in=groups))
+        _check_found("shared_groups", len(found), len(set(groups)))
+        base.shared_groups.set(found)
 
 
 def _free_slug(wanted: str, name: str) -> str:

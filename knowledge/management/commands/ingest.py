@@ -249,8 +249,6 @@ def _show(summary: Summary, console: Console) -> None:
     ):
         figures.add_row(name, str(value))
     console.print(figures)
-    if summary.failed:
-        failures = Table(_("File"), _("Why"), title=_("Failed"))
-        for failure in summary.failed:
-            failures.add_row(failure.path, failure.reason)
-        console.print(failures)
+    for failure in summary.failed:  # whole paths, to be copied: no cell cuts them
+        line = f"{failure.path}: {failure.reason}"
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
