@@ -1,11 +1,16 @@
 """The pages of the web UI: what is in them, what they load, and what a model cannot do to them."""
 
+import gzip
+from collections.abc import Iterator
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PageMaker
-from tests.browser.test_chat_page import ask, log_in
+from tests.browser.test_chat_page import ask
 from tests.fake_glm.process import FakeGlm
+from tests.stack.machine import Machine
+from tests.stack.people import Person, signed_in
 
 HOSTILE = (
     "<script>window.hacked = 1</script> <img src=x onerror='window.hacked = 1'> "
@@ -15,16 +20,33 @@ HOSTILE = (
 BUDGET_BYTES = 200_000
 
 
+@pytest.fixture(scope="module")
+def reader(machine: Machine) -> Iterator[Person]:
+    """Bob, signed in once: signing in for each test would meet the limit."""
+    with signed_in(machine.url, "bob") as person:
+        yield person
+
+
+def enter(page: Page, person: Person, address: str = "/") -> None:
+    """Open a page with the person's session."""
+    cookies = [
+        {"name": name, "value": value, "url": person.base_url}
+        for name, value in person.http.cookies.items()
+    ]
+    page.context.add_cookies(cookies)
+    page.goto(address)
+
+
 def finished(page: Page) -> None:
     expect(page.locator("article.reply .actions").last).to_be_visible(timeout=30_000)
 
 
 def test_reply__with_hostile_markdown__loads_and_runs_nothing(
-    open_page: PageMaker, glm: FakeGlm, marker: str
+    open_page: PageMaker, reader: Person, glm: FakeGlm, marker: str
 ) -> None:
     glm.rule(marker, text=HOSTILE)
     with open_page("en") as page:
-        log_in(page)
+        enter(page, reader)
         ask(page, f"hostile {marker}")
         finished(page)
         reply = page.locator("article.reply .prose")
@@ -38,11 +60,11 @@ def test_reply__with_hostile_markdown__loads_and_runs_nothing(
 
 
 def test_regenerate__a_finished_reply__makes_a_branch_to_switch_between(
-    open_page: PageMaker, glm: FakeGlm, marker: str
+    open_page: PageMaker, reader: Person, glm: FakeGlm, marker: str
 ) -> None:
     glm.rule(marker, text="the answer")
     with open_page("en") as page:
-        log_in(page)
+        enter(page, reader)
         ask(page, f"branch {marker}")
         finished(page)
         page.get_by_role("button", name="Regenerate", exact=True).click()
@@ -51,17 +73,19 @@ def test_regenerate__a_finished_reply__makes_a_branch_to_switch_between(
         expect(page.locator(".reply .branches")).to_contain_text("1/2")
 
 
-def test_draft__page_reloaded__is_still_there(open_page: PageMaker) -> None:
+def test_draft__page_reloaded__is_still_there(open_page: PageMaker, reader: Person) -> None:
     with open_page("en") as page:
-        log_in(page)
+        enter(page, reader)
         page.locator("#composer textarea").fill("half a thought")
         page.reload()
         expect(page.locator("#composer textarea")).to_have_value("half a thought")
 
 
-def test_language__chosen_in_the_menu__changes_the_page_and_stays(open_page: PageMaker) -> None:
+def test_language__chosen_in_the_menu__changes_the_page_and_stays(
+    open_page: PageMaker, reader: Person
+) -> None:
     with open_page("en") as page:
-        log_in(page, "bob")
+        enter(page, reader)
         page.locator("#account").click()
         page.get_by_role("menuitemradio", name="简体中文").click()
         expect(page.locator("html")).to_have_attribute("lang", "zh-hans")
@@ -73,20 +97,23 @@ def test_language__chosen_in_the_menu__changes_the_page_and_stays(open_page: Pag
 
 
 @pytest.mark.parametrize("address", ["/", "/knowledge/", "/accounts/password/"])
-def test_page__on_a_phone__does_not_scroll_sideways(open_page: PageMaker, address: str) -> None:
+def test_page__on_a_phone__does_not_scroll_sideways(
+    open_page: PageMaker, reader: Person, address: str
+) -> None:
     with open_page("zh-CN") as page:
-        log_in(page)
         page.set_viewport_size({"width": 360, "height": 640})
-        page.goto(address)
+        enter(page, reader, address)
         page.wait_for_load_state("networkidle")
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 360
 
 
-def test_first_load__of_the_chat__stays_within_its_budget(open_page: PageMaker) -> None:
+def test_first_load__of_the_chat__stays_within_its_budget(
+    open_page: PageMaker, reader: Person
+) -> None:
     with open_page("en") as page:
-        log_in(page)
-        sizes = page.evaluate(
-            "performance.getEntriesByType('resource').map(e => [e.name, e.encodedBodySize])"
-        )
-        assert sum(size for _, size in sizes) <= BUDGET_BYTES, sizes
+        enter(page, reader)
+        addresses = page.evaluate("performance.getEntriesByType('resource').map(e => e.name)")
+        sizes = {each: len(gzip.compress(reader.http.get(each).content)) for each in addresses}
+        assert len(sizes) > 20
+        assert sum(sizes.values()) <= BUDGET_BYTES, sizes
