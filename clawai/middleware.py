@@ -21,6 +21,9 @@ POLICIES = {
         "script-src": [SELF, UNSAFE_EVAL],
         "style-src": [SELF, UNSAFE_INLINE],
     },
+    # Both viewers style their elements from scripts; ReDoc searches in a worker of its own making.
+    "/api/docs/": {"style-src": [SELF, UNSAFE_INLINE]},
+    "/api/redoc/": {"style-src": [SELF, UNSAFE_INLINE], "worker-src": [SELF, "blob:"]},
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BROKEN = re.compile("[\x00\ud800-\udfff\ufffd]")
