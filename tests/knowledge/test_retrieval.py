@@ -146,9 +146,10 @@ def test_search__question_of_ten_thousand_characters__answers_in_time(
 # --- Who finds it ----------------------------------------------------------------------------
 CANARY = "金丝雀计划 KX-7731：收购目标是海东机械，报价九亿元。"
 PHRASINGS = (
-    "金丝雀计划", "KX-7731", "kx 7731", "收购目标是谁", "海东机械", "海东机械的报价", "报价九亿元", "九亿",
-    "canary", "收购", "What is KX-7731?", "金絲雀計劃", "收購目標", "计划", "CANARY PROJECT 金丝雀",
-    "alice", "private", CANARY, "' OR 1=1 --", "金丝雀 OR 海东",
+    "金丝雀计划", "KX-7731", "kx 7731", "收购目标是谁", "海东机械", "海东机械的报价",
+    "报价九亿元", "九亿", "canary", "收购", "What is KX-7731?", "金絲雀計劃", "收購目標",
+    "计划", "CANARY PROJECT 金丝雀", "alice", "private", CANARY, "' OR 1=1 --",
+    "金丝雀 OR 海东",
 )  # fmt: skip
 
 
