@@ -14,7 +14,7 @@ app.autodiscover_tasks()
 HEARTBEAT_SECONDS = 15
 
 
-@signals.worker_ready.connect  # type: ignore[untyped-decorator]
+@signals.worker_ready.connect
 def refresh_configuration(**_: Any) -> None:
     """Begin the live refreshing of the configuration with the worker."""
     from configs import runtime
@@ -22,7 +22,7 @@ def refresh_configuration(**_: Any) -> None:
     runtime.start()
 
 
-@signals.heartbeat_sent.connect  # type: ignore[untyped-decorator]
+@signals.heartbeat_sent.connect
 def report_alive(**_: Any) -> None:
     """Leave a trace for each queue that this worker takes from; `/readyz` looks for it."""
     from django.core.cache import cache

@@ -1,5 +1,6 @@
 """What runs under `up`, each as the body of a process that was forked from the supervisor."""
 
+import logging
 import os
 import socket
 import warnings
@@ -87,7 +88,7 @@ def _work(name: str, queues: list[str], *, threads: int) -> None:
 
 
 def _level() -> str:
-    return str(settings.LOGGING["root"]["level"])
+    return logging.getLevelName(logging.getLogger().level)
 
 
 def _web_config() -> uvicorn.Config:

@@ -63,7 +63,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Answer Prometheus; for the rest of the world there is nothing here."""
     if not _is_collector(request):
         raise Http404
-    return ExportToDjangoView(request)
+    counters: HttpResponse = ExportToDjangoView(request)
+    return counters
 
 
 def _is_collector(request: HttpRequest) -> bool:
