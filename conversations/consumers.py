@@ -40,7 +40,7 @@ class InternalError(ClawError):
     """A defect of ours, told without its details."""
 
 
-class ChatConsumer(AsyncConsumer):
+class ChatConsumer(AsyncConsumer):  # type: ignore[misc]  # channels is not typed
     """One person's socket: questions in, the events of any number of replies out.
 
     The channel layer is not the consumer's own: a Redis that goes away would end the socket. A task

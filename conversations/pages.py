@@ -72,18 +72,15 @@ def _chat_data(user: User, conversation: uuid.UUID | None) -> dict[str, Any]:
 
 def _bases(user: User) -> list[dict[str, Any]]:
     """Return the bases that `user` may ask, the fullest first."""
-    rows = KnowledgeBase.objects.visible_to(user).annotate(documents_count=Count("documents"))
-    return [
-        {
-            "id": base.pk,
-            "name": base.name,
-            "slug": base.slug,
-            "visibility": base.visibility,
-            "documents": base.documents_count,
-            "mine": base.owner_id == user.pk,
-        }
-        for base in rows.order_by("-documents_count", "name", "id")
-    ]
+    rows = (
+        KnowledgeBase.objects.visible_to(user)
+        .annotate(count=Count("documents"))
+        .order_by("-count", "name", "id")
+        .values_list("pk", "name", "slug", "visibility", "owner", "count")
+    )
+    names = ("id", "name", "slug", "visibility", "owner", "documents")
+    bases = [dict(zip(names, row, strict=True)) for row in rows]
+    return [{**base, "mine": base.pop("owner") == user.pk} for base in bases]
 
 
 def _examples(bases: list[dict[str, Any]]) -> list[str]:

@@ -101,7 +101,7 @@ class MessageSerializer(AsJson):
 
     id = serializers.UUIDField()
     conversation = serializers.UUIDField()
-    parent = serializers.UUIDField(allow_null=True)
+    parent = serializers.UUIDField(allow_null=True)  # type: ignore[assignment]  # a field's name
     role = serializers.ChoiceField(choices=Message.Role.choices)
     content = serializers.CharField()
     status = serializers.ChoiceField(choices=Message.Status.choices)
@@ -140,7 +140,9 @@ class QuestionInput(StrictSerializer):
         allow_null=True,
         required=False,
     )
-    parent = serializers.UUIDField(allow_null=True, required=False)
+    parent = serializers.UUIDField(  # type: ignore[assignment]  # a field's name
+        allow_null=True, required=False
+    )
 
     def validate_content(self, value: str) -> str:
         """See that there is something to answer."""

@@ -36,7 +36,7 @@ def create_conversation(
         made = Conversation.objects.create(
             owner=user, title=title, titled_by_owner=bool(title), updated_at=timezone.now()
         )
-        made.knowledge_bases.set(knowledge_bases)
+        made.knowledge_bases.set(KnowledgeBase.objects.filter(pk__in=knowledge_bases))
     return made
 
 
@@ -54,7 +54,7 @@ def change_conversation(*, user: User, conversation: UUID, **changes: Any) -> Co
             changes["titled_by_owner"] = True
         row.save(update_fields=list(changes))
         if bases is not None:
-            row.knowledge_bases.set(bases)
+            row.knowledge_bases.set(KnowledgeBase.objects.filter(pk__in=bases))
     return row
 
 
@@ -121,7 +121,7 @@ def regenerate(*, user: User, reply: UUID) -> Pair:
     with transaction.atomic():
         old = _reply(user, reply)
         thread = _thread(user, old.conversation_id, UNSET)
-        question = Message.objects.get(pk=old.parent_id)
+        question = Message.objects.get(children=old)
         if question.children.filter(status__in=Message.OPEN).exists():
             raise Conflict(_("A reply to this question is still being written."))
         new = _reply_to(question, _after(thread.newest_at))

@@ -42,7 +42,7 @@ def nudge(reply: UUID) -> None:
     _send(answer, str(reply))
 
 
-def _send(task: Task, argument: str) -> None:
+def _send(task: "Task[[str], None]", argument: str) -> None:
     # Celery itself would try for six seconds, with a person waiting.
     if not log.is_there():
         logger.warning("A task could not be sent: Redis is away.")

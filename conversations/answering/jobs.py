@@ -7,6 +7,7 @@ are kept by the database's clock, so that no clock of a worker matters.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -93,7 +94,7 @@ def _earlier() -> QuerySet[Message]:
     )
 
 
-def _too_many() -> QuerySet[Message]:
+def _too_many() -> QuerySet[Any, Any]:
     most = runtime.current().get(registry.ANSWERS_PER_USER)
     return (
         Message.objects.filter(
@@ -182,7 +183,8 @@ def checkpoint(points: Sequence[Checkpoint]) -> dict[UUID, bool]:
         cursor.execute(
             """
             UPDATE conversations_message m
-            SET seq = v.seq, content = v.content, lease_expires_at = now() + %s,
+            SET seq = v.seq, content = v.content,
+                lease_expires_at = now() + make_interval(secs => %s),
                 first_token_at = CASE WHEN v.begun THEN coalesce(m.first_token_at, now())
                                       ELSE m.first_token_at END
             FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::text[], %s::bool[])
@@ -191,7 +193,7 @@ def checkpoint(points: Sequence[Checkpoint]) -> dict[UUID, bool]:
             RETURNING m.id, m.stop_requested_at IS NOT NULL
             """,
             [
-                lease(),
+                lease().total_seconds(),
                 [point.reply for point in points],
                 [point.epoch for point in points],
                 [point.seq for point in points],

@@ -70,7 +70,7 @@ class Follower:
             entries, ringing = await feed.next()
             for frame in self._take(entries):
                 yield frame
-            if not self._ended and (ringing or (entries and entries[-1].seq > self._last)):
+            if ringing or self._gap_end:
                 async for frame in self._catch_up(reader):
                     yield frame
             feed.last = self._last

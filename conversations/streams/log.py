@@ -90,7 +90,7 @@ def read(reply: UUID, epoch: int, *, after: int) -> list[Entry]:
 
 def append(reply: UUID, epoch: int, events: Iterable[Event]) -> None:
     """Append events that no worker writes, such as the end of a reply that was never begun."""
-    pipeline = connection.threads().pipeline(transaction=False)
+    pipeline: Any = connection.threads().pipeline(transaction=False)
     for command in append_commands(reply, epoch, map(entry_of, events)):
         pipeline.execute_command(*command)
     pipeline.execute()

@@ -211,7 +211,9 @@ class Publisher:
         claim is lost. Anything else is Redis in trouble (no memory, read-only).
         """
         try:
-            newest = await self._redis.xrevrange(log.key(outgoing.reply, outgoing.epoch), count=1)
+            newest: Any = await self._redis.xrevrange(
+                log.key(outgoing.reply, outgoing.epoch), count=1
+            )
         except connection.UNREACHABLE:
             return False
         top = int(newest[0][0].partition(b"-")[0]) if newest else 0

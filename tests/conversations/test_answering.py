@@ -1,4 +1,4 @@
-"""Writing a reply: one worker at a time, every failure with its text kept, no text written twice."""
+"""Writing a reply: one worker at a time, text kept whatever fails, none written twice."""
 
 import time
 from datetime import timedelta

@@ -85,11 +85,10 @@ def test_messages__wrong_body__400_and_nothing_stored(alice, api_of, thread, bod
     assert Message.objects.count() == 0
 
 
-@pytest.mark.parametrize(("method", "path", "body"), ROUTES)
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: " ".join(route[:2]))
 @pytest.mark.parametrize("person", ["bob", "charlie", "olga", "aidan"])
-def test_routes__not_the_owner__404_like_any_other(
-    alice, api_of, thread, method, path, body, person, request
-):
+def test_routes__not_the_owner__404_like_any_other(alice, api_of, thread, route, person, request):
+    method, path, body = route
     _, reply = ask(alice, thread)
     before = list(Message.objects.values())
     api = api_of(request.getfixturevalue(person))
@@ -186,6 +185,7 @@ def stream(browser, path, *, method="GET", body=b"", headers=()):
             (b"cookie", cookies.encode()),
             (b"accept", b"text/event-stream"),
             (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
             *headers,
         ],
     }
