@@ -313,7 +313,7 @@ class Citation(models.Model):
             "number": self.number,
             "document": _text(self.document_id),
             "document_name": self.document_name,
-            "version": self.version_id,
+            "version": _text(self.version_id),
             "version_number": self.version_number,
             "page": self.page,
             "heading_path": self.heading_path,

@@ -53,7 +53,7 @@ class CitationSerializer(AsJson):
     number = serializers.IntegerField()
     document = serializers.UUIDField(allow_null=True)
     document_name = serializers.CharField()
-    version = serializers.IntegerField(allow_null=True)
+    version = serializers.UUIDField(allow_null=True)
     version_number = serializers.IntegerField()
     page = serializers.IntegerField(allow_null=True)
     heading_path = serializers.CharField()
