@@ -190,7 +190,8 @@ def _run(request: Request, scope: Scope) -> tuple[list[Any], Literal["exact", "h
 def _rows(request: Request) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(*statement.build(request))
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+    return rows
 
 
 def _rows_by_index(request: Request) -> list[Any]:
@@ -201,7 +202,7 @@ def _rows_by_index(request: Request) -> list[Any]:
                 statement.SETTINGS, statement.settings(request, EF_SEARCH, MAX_SCAN_TUPLES)
             )
             cursor.execute(*statement.build(request))
-            rows = cursor.fetchall()
+            rows: list[Any] = cursor.fetchall()
         transaction.set_rollback(True)
     return rows
 
