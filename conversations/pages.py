@@ -78,9 +78,11 @@ def _bases(user: User) -> list[dict[str, Any]]:
         .order_by("-count", "name", "id")
         .values_list("pk", "name", "slug", "visibility", "owner", "count")
     )
-    names = ("id", "name", "slug", "visibility", "owner", "documents")
-    bases = [dict(zip(names, row, strict=True)) for row in rows]
-    return [{**base, "mine": base.pop("owner") == user.pk} for base in bases]
+    names = ("id", "name", "slug", "visibility", "documents")
+    return [
+        dict(zip(names, (*rest, count), strict=True)) | {"mine": owner == user.pk}
+        for *rest, owner, count in rows
+    ]
 
 
 def _examples(bases: list[dict[str, Any]]) -> list[str]:
