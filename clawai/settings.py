@@ -302,7 +302,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["clawai.api.StrictJSONParser"],
     "DEFAULT_METADATA_CLASS": None,
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "clawai.schema.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "clawai.api.CursorPagination",
     "EXCEPTION_HANDLER": "clawai.api.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
