@@ -11,7 +11,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -34,7 +34,7 @@ class InviteForm(RefusableForm):
         fields = ["username", "email", "display_name", "groups"]
 
 
-class PersonForm(UserChangeForm):
+class PersonForm(UserChangeForm):  # type: ignore[misc]
     """An account; nobody shuts out or demotes themselves by accident."""
 
     actor: User | None = None
@@ -90,9 +90,11 @@ class UserAdmin(DjangoUserAdmin, ClawAdmin):  # type: ignore[type-arg]
             return ["groups", "is_staff", "is_superuser", "user_permissions"]
         return ["groups", "is_staff"] if request.user.has_perm("auth.change_group") else []
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
         """Return the form, told who uses it."""
-        form = super().get_form(request, obj, **kwargs)
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
         form.actor = request.user
         return form
 
@@ -112,7 +114,7 @@ class UserAdmin(DjangoUserAdmin, ClawAdmin):  # type: ignore[type-arg]
 
     def user_change_password(
         self, request: HttpRequest, id: str, form_url: str = ""
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         """Set another's password, where that gives nobody a right they lack.
 
         Raises:
@@ -121,7 +123,7 @@ class UserAdmin(DjangoUserAdmin, ClawAdmin):  # type: ignore[type-arg]
         target = self.get_object(request, id)
         if target and not services.may_set_credentials(actor=_actor(request), target=target):
             raise PermissionDenied
-        answer: HttpResponseBase = super().user_change_password(request, id, form_url)
+        answer: HttpResponse = super().user_change_password(request, id, form_url)
         return answer
 
     # --- Saving
@@ -187,7 +189,7 @@ def _actor(request: HttpRequest) -> User:
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ClawAdmin):  # type: ignore[type-arg]
+class GroupAdmin(DjangoGroupAdmin, ClawAdmin):
     """Roles and other groups: the names of the roles stay, their permissions may change."""
 
     list_display = ["name"]

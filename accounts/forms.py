@@ -41,7 +41,7 @@ class PasswordChangeForm(DjangoPasswordChangeForm):
         _bound_passwords(self)
 
 
-class InvitationForm(SetPasswordForm):
+class InvitationForm(SetPasswordForm):  # type: ignore[type-arg]
     """The first password, twice, and how one wants to be called."""
 
     display_name = forms.CharField(label=_("Your name"), max_length=100, required=False)

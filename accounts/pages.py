@@ -74,10 +74,8 @@ class PasswordChangeView(auth_views.PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Store the password and keep this browser signed in."""
-        services.change_password(
-            target=self.request.user, password=form.cleaned_data["new_password1"]
-        )
-        update_session_auth_hash(self.request, self.request.user)
+        services.change_password(target=form.user, password=form.cleaned_data["new_password1"])
+        update_session_auth_hash(self.request, form.user)
         messages.success(
             self.request, _("Your password is changed. You are signed out everywhere else.")
         )

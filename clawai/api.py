@@ -50,7 +50,7 @@ class CursorPagination(pagination.CursorPagination):
     ordering = "-created_at"
 
     def paginate_queryset(
-        self, queryset: QuerySet[Model], request: Request, view: Any = None
+        self, queryset: Any, request: Request, view: Any = None
     ) -> list[Any] | None:
         """Return the page that the cursor points at."""
         self._check_parameters(request, view)
@@ -94,7 +94,7 @@ class CursorPagination(pagination.CursorPagination):
     def encode_cursor(self, cursor: pagination.Cursor) -> str:
         """Return the link to `cursor`."""
         sent = signing.dumps(list(cursor), salt=self._salt())
-        link: str = replace_query_param(self.base_url, self.cursor_query_param, sent)
+        link: str = replace_query_param(str(self.base_url), self.cursor_query_param, sent)
         return link
 
     def _salt(self) -> str:

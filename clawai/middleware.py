@@ -3,6 +3,8 @@
 import re
 import uuid
 from collections.abc import Awaitable, Callable
+from contextvars import Token
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -43,7 +45,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Pass the request on with its id set."""
         if iscoroutinefunction(self):
-            return self._acall(request)
+            return self._acall(request)  # type: ignore[attr-defined,no-any-return]
         token = self._enter(request)
         try:
             return self._leave(self.get_response(request))
@@ -57,7 +59,7 @@ class RequestIdMiddleware:
         finally:
             request_id.reset(token)
 
-    def _enter(self, request: HttpRequest):  # noqa: ANN202
+    def _enter(self, request: HttpRequest) -> Token[str]:
         given = request.headers.get("X-Request-ID", "")
         return request_id.set(given if ACCEPTED.match(given) else uuid.uuid4().hex)
 
@@ -67,17 +69,19 @@ class RequestIdMiddleware:
 
 
 @sync_and_async_middleware
-def input_middleware(get_response):  # noqa: ANN001, ANN201 - either kind of callable
+def input_middleware(get_response: Any) -> Any:
     """Refuse addresses that are not UTF-8 or hold a NUL, and methods that nobody asked for."""
     if iscoroutinefunction(get_response):
 
         async def guard_async(request: HttpRequest) -> HttpResponseBase:
-            return _refusal(request) or await get_response(request)
+            answer: HttpResponseBase = _refusal(request) or await get_response(request)
+            return answer
 
         return guard_async
 
     def guard(request: HttpRequest) -> HttpResponseBase:
-        return _refusal(request) or get_response(request)
+        answer: HttpResponseBase = _refusal(request) or get_response(request)
+        return answer
 
     return guard
 

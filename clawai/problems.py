@@ -108,7 +108,7 @@ def _of_rest(error: rest.APIException) -> Problem:
     if isinstance(error, rest.ValidationError):
         return plain(400, errors=_flat(error.detail), headers=headers)
     if isinstance(error, rest.Throttled):
-        return throttled(round(error.wait or 1))
+        return throttled(round(getattr(error, "wait", None) or 1))
     detail = "" if error.status_code in {404, 500} else str(error.detail)
     return plain(error.status_code, detail, headers=headers)
 

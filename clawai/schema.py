@@ -16,7 +16,7 @@ class AutoSchema(openapi.AutoSchema):
         return bool(super()._is_list_view(serializer))
 
 
-class SessionScheme(DrfSessionScheme):
+class SessionScheme(DrfSessionScheme):  # type: ignore[no-untyped-call]
     """The session cookie of the web."""
 
     target_class = "accounts.authentication.SessionAuthentication"

@@ -89,14 +89,13 @@ class KnowledgeBaseAdmin(ClawAdmin):
         if not change:
             obj.__dict__.update(services.create_base(actor=_actor(request), **named).__dict__)
             return
-        # Shared first: a base that is no longer for everyone may leave its editor's sight.
-        services.share(
+        services.change_base(
             actor=_actor(request),
             base_id=obj.pk,
-            users=[user.pk for user in form.cleaned_data["shared_users"]],
-            groups=[group.pk for group in form.cleaned_data["shared_groups"]],
+            shared_users=[user.pk for user in form.cleaned_data["shared_users"]],
+            shared_groups=[group.pk for group in form.cleaned_data["shared_groups"]],
+            **named,
         )
-        services.change_base(actor=_actor(request), base_id=obj.pk, **named)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Store nothing more: the service has shared the base."""
@@ -185,7 +184,7 @@ class TextAdmin(RecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the rows whose documents the person may read."""
-        rows = super().get_queryset(request)
+        rows: QuerySet[Any] = super().get_queryset(request)
         if request.user.is_superuser:
             return rows
         return rows.filter(document__in=Document.objects.visible_to(_actor(request)))
@@ -205,11 +204,9 @@ class DocumentVersionAdmin(TextAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the rows; lists do not load whole books."""
         rows = super().get_queryset(request)
-        return (
-            rows
-            if request.resolver_match.url_name.endswith("_change")
-            else rows.defer("text", "outline")
-        )
+        match = request.resolver_match
+        one = match is not None and str(match.url_name).endswith("_change")
+        return rows if one else rows.defer("text", "outline")
 
     @admin.display(description=_("size"), ordering="size")
     def bytes(self, version: DocumentVersion) -> str:

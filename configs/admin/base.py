@@ -16,7 +16,7 @@ EXACT_UP_TO = 10_000
 """Rows that are counted one by one; above, the planner's estimate is good enough for pages."""
 
 
-class EstimatingPaginator(Paginator):
+class EstimatingPaginator(Paginator):  # type: ignore[type-arg]
     """Counts a big table by its statistics, and a filtered one no further than it is shown."""
 
     @cached_property
@@ -34,7 +34,7 @@ class EstimatingPaginator(Paginator):
         return counted
 
 
-class ClawAdmin(ModelAdmin):
+class ClawAdmin(ModelAdmin):  # type: ignore[misc]
     """What all our admin screens share: refusals are answered, and lists are cheap."""
 
     show_full_result_count = False
@@ -77,13 +77,14 @@ class ClawAdmin(ModelAdmin):
 
     def may_change(self, request: HttpRequest, obj: Any) -> bool:
         """Return whether the form is more than a view."""
-        return self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        may = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        return bool(may)
 
 
 class RecordAdmin(ClawAdmin):
     """A screen of what happened: to be read by those who may, to be changed by nobody."""
 
-    actions = None
+    actions: Any = None
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody makes records by hand."""

@@ -16,7 +16,7 @@ from unfold.widgets import (
 
 from configs import crypto, services
 from configs.admin.base import EstimatingPaginator, RecordAdmin
-from configs.admin.steering import SteeringAdmin, SteeringForm, way_back
+from configs.admin.steering import SteeringAdmin, SteeringForm, actor_of, way_back
 from configs.errors import Conflict
 from configs.models import ModelEndpoint, PromptTemplate, Release
 
@@ -100,18 +100,18 @@ class ModelEndpointAdmin(SteeringAdmin):
         if not change:
             values = {n: v for n, v in form.cleaned_data.items() if n in services.ENDPOINT_FIELDS}
             row = services.create_endpoint(
-                actor=request.user, reason=grounds["reason"], values=values
+                actor=actor_of(request), reason=grounds["reason"], values=values
             )
             obj.pk = row.pk
             return
         stored = ModelEndpoint.objects.only("name").get(pk=obj.pk)
         services.change_endpoint(
-            name=stored.name, changes=form.changes(), actor=request.user, **grounds
+            name=stored.name, changes=form.changes(), actor=actor_of(request), **grounds
         )
 
     def delete_model(self, request: HttpRequest, obj: ModelEndpoint) -> None:
         """Remove the endpoint and publish that."""
-        services.delete_endpoint(name=obj.name, actor=request.user)
+        services.delete_endpoint(name=obj.name, actor=actor_of(request))
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -130,7 +130,7 @@ class ModelEndpointAdmin(SteeringAdmin):
         services.change_endpoint(
             name=present.name,
             changes={name: getattr(past, name) for name in kept},
-            actor=request.user,
+            actor=actor_of(request),
             reason=way_back(past),
         )
 
@@ -159,13 +159,13 @@ class PromptTemplateAdmin(SteeringAdmin):
     ) -> None:
         """Publish the words."""
         services.change_prompt(
-            name=obj.name, text=form.cleaned_data["text"], actor=request.user, **form.grounds()
+            name=obj.name, text=form.cleaned_data["text"], actor=actor_of(request), **form.grounds()
         )
 
     def roll_back(self, request: HttpRequest, past: Any) -> None:
         """Write the words of then as a new version."""
         services.change_prompt(
-            name=past.name, text=past.text, actor=request.user, reason=way_back(past)
+            name=past.name, text=past.text, actor=actor_of(request), reason=way_back(past)
         )
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

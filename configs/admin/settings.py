@@ -17,7 +17,7 @@ from unfold.widgets import (
 )
 
 from configs import registry, runtime, services
-from configs.admin.steering import SteeringAdmin, SteeringForm, masked_setting, way_back
+from configs.admin.steering import SteeringAdmin, SteeringForm, actor_of, masked_setting, way_back
 from configs.errors import Invalid
 from configs.models import Config
 
@@ -84,7 +84,7 @@ def _key_field() -> forms.ChoiceField:
     )
 
 
-def _widget(setting: registry.AnySetting) -> forms.Widget:
+def _widget(setting: registry.AnySetting) -> Any:
     if setting.sensitive:
         return UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
     choices = ("true", "false") if setting.type is bool else tuple(map(str, setting.choices))
@@ -153,7 +153,7 @@ class ConfigAdmin(SteeringAdmin):
 
     def save_model(self, request: HttpRequest, obj: Config, form: Any, change: bool) -> None:
         """Publish the value."""
-        call = {"key": obj.key, "actor": request.user, **form.grounds()}
+        call = {"key": obj.key, "actor": actor_of(request), **form.grounds()}
         if form.cleaned_data.get("back_to_default"):
             row = services.reset_setting(**call)
         else:
@@ -163,7 +163,7 @@ class ConfigAdmin(SteeringAdmin):
     def roll_back(self, request: HttpRequest, past: Any) -> None:
         """Write the value of then as a new version."""
         services.roll_back(
-            key=past.key, version=past.version, actor=request.user, reason=way_back(past)
+            key=past.key, version=past.version, actor=actor_of(request), reason=way_back(past)
         )
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

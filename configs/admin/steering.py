@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -21,6 +21,9 @@ from unfold.widgets import (
 from configs import crypto
 from configs.admin.base import ClawAdmin, RefusableForm
 from configs.errors import ClawError, SecretUnreadable
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 
 class SteeringForm(RefusableForm):
@@ -48,7 +51,7 @@ class SteeringForm(RefusableForm):
         }
 
 
-class MaskingHelper(HistoricalRecordContextHelper):
+class MaskingHelper(HistoricalRecordContextHelper):  # type: ignore[misc]
     """Shows of secrets in a history that they changed, and their last four characters."""
 
     def prepare_delta_change_value(self, change: Any, value: Any) -> Any:
@@ -69,7 +72,7 @@ def masked_setting(sealed: str) -> str:
         return "••••"
 
 
-class SteeringAdmin(SimpleHistoryAdmin, ClawAdmin):
+class SteeringAdmin(SimpleHistoryAdmin, ClawAdmin):  # type: ignore[misc]
     """Rows that are changed through services, with a history that leads back."""
 
     secret_fields: Sequence[str] = ()
@@ -127,6 +130,11 @@ class SteeringAdmin(SimpleHistoryAdmin, ClawAdmin):
         if self.may_change(request, obj):
             return [*fields, "reason", "seen_version"]
         return [name for name in fields if name not in self.secret_fields]
+
+
+def actor_of(request: HttpRequest) -> "User":
+    """Return who is at the screen; the admin lets nobody in who has not signed in."""
+    return cast("User", request.user)
 
 
 def way_back(past: Any) -> str:
