@@ -97,7 +97,9 @@ class Machine:
         wait_until(lambda: self.redis_server.pid() is None, "Redis did not die")
 
     def stop(self) -> None:
-        """Stop all that was started, doors first."""
+        """Stop all that was started."""
+        for service in self.services.values():
+            service.ask_to_stop()
         for service in self.services.values():
             service.stop()
         self.redis_server.stop()

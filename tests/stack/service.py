@@ -46,14 +46,25 @@ class Service:
 
     def kill(self) -> None:
         """End it as a crash does: SIGKILL to the process and its children."""
-        self._signal(signal.SIGKILL, 10)
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(timeout=10)
 
     def stop(self) -> None:
         """End it as an operator does: SIGTERM, and SIGKILL when that is not heard in 15 s."""
+        self.ask_to_stop()
         try:
-            self._signal(signal.SIGTERM, 15)
+            if self._process is not None:
+                self._process.wait(timeout=15)
         except subprocess.TimeoutExpired:
             self.kill()
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM and go on."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)
 
     def pause(self) -> contextlib.AbstractContextManager[None]:
         """Hold the process still for the length of a `with` block."""
@@ -77,13 +88,6 @@ class Service:
     def _family(self) -> list[psutil.Process]:
         process = psutil.Process(self.pid)
         return [process, *process.children(recursive=True)]
-
-    def _signal(self, number: signal.Signals, patience_seconds: float) -> None:
-        if self._process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
-        self._process.wait(timeout=patience_seconds)
 
 
 @contextlib.contextmanager
