@@ -1,5 +1,6 @@
 """Writing a reply: one worker at a time, text kept whatever fails, none written twice."""
 
+import hashlib
 import time
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from conversations.models import Conversation, Message
 from conversations.protocol import ReplyDelta
 from conversations.streams import log
 from tests.conversations.conftest import Client, eventually
+from tests.knowledge.shelves import base_of, plug_in, put
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Status = Message.Status
@@ -145,6 +147,35 @@ def test_stop__in_mid_text__text_stays_and_the_provider_is_left(ask, worker, scr
     assert reply.status == Status.STOPPED
     assert ledger.text == reply.content
     assert "".join(WORDS * 100).startswith(reply.content)
+
+
+def test_answer__passages_found__cited_alike_in_stream_prompt_and_row(
+    ask, worker, script, alice, bob
+):
+    plug_in()
+    document = put(base_of(alice), "Annual leave is thirty days.", heading="Leave", name="hr.md")
+    put(base_of(bob), "Annual leave of bob is a secret.", name="secret.md")
+    reply = ask("How long is annual leave?", knowledge_bases=None)
+    client = Client(reply.pk)
+    worker.write(reply.pk).result()
+    ledger = client.end()
+    [shown] = ledger.of("reply.citations")
+    [citation] = reply.citations.all()
+    assert shown["citations"] == [citation.to_json()] == ledger.end["message"]["citations"]
+    assert (citation.document, citation.version) == (document, document.current_version)
+    assert citation.quote == "Annual leave is thirty days."
+    assert citation.quote_sha256 == hashlib.sha256(citation.quote.encode()).hexdigest()
+    system = CALLS["fake-chat"][-1][0].content
+    assert "Annual leave is thirty days." in system
+    assert "secret" not in system
+
+
+def test_answer__asked_of_no_base__nothing_is_searched(ask, worker, script, alice):
+    plug_in()
+    put(base_of(alice), "Annual leave is thirty days.")
+    reply = ask("How long is annual leave?", knowledge_bases=[])
+    worker.write(reply.pk).result()
+    assert not reply.citations.exists()
 
 
 # --- Who writes it -----------------------------------------------------------------------------
