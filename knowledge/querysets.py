@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Self
 
+from django.apps import apps
 from django.db import models
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -68,8 +69,9 @@ class DocumentQuerySet(models.QuerySet["Document"]):
 
     def described(self) -> Self:
         """Add what a list shows: the newest version's figures, and `chunk_count` of that in use."""
-        versions = self.model._meta.get_field("versions").related_model
-        indexed = versions._meta.get_field("indexed").related_model
+        # By name: the models import this module.
+        versions = apps.get_model("knowledge", "DocumentVersion")
+        indexed = apps.get_model("knowledge", "IndexedVersion")
         newest = versions._default_manager.filter(document=OuterRef("pk")).order_by("-number")
         return self.annotate(
             newest_number=Subquery(newest.values("number")[:1]),

@@ -139,7 +139,7 @@ class UploadInput(StrictSerializer):
     """A file, and where it comes from."""
 
     file = serializers.FileField(allow_empty_file=True, max_length=None)
-    source = serializers.CharField(
+    source = serializers.CharField(  # type: ignore[assignment]  # a field of the form, by that name
         max_length=1000,
         required=False,
         allow_blank=True,

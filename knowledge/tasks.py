@@ -27,6 +27,6 @@ def sweep_documents() -> None:
 def nudge(document_id: UUID, *, seconds: float = 0) -> None:
     """Tell a worker that the document waits; when Redis is away the sweeper finds it later."""
     try:
-        index_document.apply_async((str(document_id),), countdown=seconds or None)
+        index_document.apply_async((str(document_id),), countdown=seconds)
     except OperationalError:
         jobs.logger.warning("Document %s waits for the sweeper: no broker.", document_id)

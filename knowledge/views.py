@@ -18,7 +18,7 @@ from rest_framework.serializers import Serializer
 from accounts.models import User
 from configs.errors import NotFound, TooLarge
 from knowledge import services
-from knowledge.models import Chunk, Document, KnowledgeBase
+from knowledge.models import Chunk, Document, IndexGeneration, KnowledgeBase
 from knowledge.retrieval import retrieve
 from knowledge.serializers import (
     BaseChanges,
@@ -120,7 +120,7 @@ class BaseView(GenericAPIView[KnowledgeBase]):
 
 
 @extend_schema(tags=["knowledge"])
-class BaseReindexView(GenericAPIView[KnowledgeBase]):
+class BaseReindexView(GenericAPIView[IndexGeneration]):
     """Build the index of a base anew; the one in use is searched until then."""
 
     serializer_class = GenerationSerializer

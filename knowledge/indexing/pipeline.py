@@ -3,6 +3,7 @@
 import logging
 import random
 from pathlib import Path
+from typing import IO, cast
 from uuid import UUID
 
 from django.core.files.storage import default_storage
@@ -56,7 +57,7 @@ def _again(held: jobs.Claim, code: str, detail: str, error: ClawError | None) ->
         jobs.fail(held, code, detail)
         return None
     logger.warning("Document %s is tried again: %s", held.document_id, detail)
-    pause = FIRST_PAUSE_SECONDS * 4 ** (held.attempts - 1) * random.uniform(1, 1.25)  # noqa: S311
+    pause: float = FIRST_PAUSE_SECONDS * 4 ** (held.attempts - 1) * random.uniform(1, 1.25)  # noqa: S311
     pause = min(max(pause, (error and error.retry_after) or 0), LONGEST_PAUSE_SECONDS)
     jobs.postpone(held, pause)
     return pause
@@ -98,8 +99,8 @@ def _read(held: jobs.Claim, version: DocumentVersion) -> Parsed:
         return restore(version.text, version.outline)
     current = runtime.current()
     kind = sniffing.kind_of(version.file.name or "") or "text"
-    with default_storage.open(version.file.name) as file:
-        if not sniffing.agrees(kind, file):
+    with default_storage.open(str(version.file.name)) as file:
+        if not sniffing.agrees(kind, cast("IO[bytes]", file)):
             raise ParseError("unsupported")
     parsed = sandbox.parse(
         Path(version.file.path),

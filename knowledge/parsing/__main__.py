@@ -9,6 +9,7 @@ import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from knowledge.protocol import ParseError, encode, encode_failure
 
@@ -43,7 +44,9 @@ def answer(kind: str, path: Path) -> bytes:
     """Return the encoded document, or the encoded refusal."""
     module, function, takes_bytes = READERS[kind]
     try:
-        read: Callable = getattr(importlib.import_module(f"knowledge.parsing.{module}"), function)
+        read: Callable[..., Any] = getattr(
+            importlib.import_module(f"knowledge.parsing.{module}"), function
+        )
         return encode(read(path.read_bytes() if takes_bytes else path).parsed())
     except ParseError as failure:
         return encode_failure(failure.code)

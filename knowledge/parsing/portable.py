@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pypdf import PdfReader
@@ -81,7 +81,7 @@ def _bookmarks(reader: PdfReader) -> dict[int, dict[str, int]]:
     return marks
 
 
-def _items(outline: list[object], level: int) -> Iterator[tuple[int, Destination]]:
+def _items(outline: Sequence[object], level: int) -> Iterator[tuple[int, Destination]]:
     for item in outline:
         if isinstance(item, list):
             yield from _items(item, level + 1)

@@ -5,7 +5,7 @@ import struct
 import zipfile
 from pathlib import PurePath
 from stat import S_IFLNK
-from typing import BinaryIO
+from typing import IO, Any
 
 EXTENSIONS = {
     ".pdf": "pdf",
@@ -60,7 +60,7 @@ def kind_of(name: str) -> str | None:
     return EXTENSIONS.get(PurePath(name.replace("\\", "/")).suffix.lower())
 
 
-def agrees(kind: str, file: BinaryIO) -> bool:
+def agrees(kind: str, file: IO[Any]) -> bool:
     """Say whether the content of the seekable `file` is of `kind`.
 
     An empty file agrees with everything: that it is empty is found, and said, by the parser.
@@ -94,7 +94,7 @@ def _reads_as_text(head: bytes) -> bool:
     return head[:2] in {b"BM", b"MZ"} and b"\0" not in head and not _CONTROL.search(head)
 
 
-def _is_office(kind: str, head: bytes, file: BinaryIO) -> bool:
+def _is_office(kind: str, head: bytes, file: IO[Any]) -> bool:
     # A password turns an office file into an OLE container: the parser says so in words.
     if head.startswith(_OLE):
         return is_encrypted_office(file)
@@ -118,7 +118,7 @@ def _is_harmless(info: zipfile.ZipInfo) -> bool:
     return not link and ".." not in parts and not info.filename.startswith(("/", "\\"))
 
 
-def is_encrypted_office(file: BinaryIO) -> bool:
+def is_encrypted_office(file: IO[Any]) -> bool:
     """Say whether an OLE container holds a password-protected office file, not an old .doc."""
     file.seek(0)
     marker = "EncryptedPackage".encode("utf-16-le")
@@ -130,7 +130,7 @@ def is_encrypted_office(file: BinaryIO) -> bool:
     return False
 
 
-def too_many_entries(file: BinaryIO) -> bool:
+def too_many_entries(file: IO[Any]) -> bool:
     """Say whether a zip's own directory counts more members than any office file has."""
     file.seek(0, 2)
     size = file.tell()

@@ -175,11 +175,9 @@ def _new_generation(
 
 
 def _average_terms(base: KnowledgeBase) -> float:
-    """Return the length of an ordinary passage of the base, out of a sample of it."""
-    sample = base.generations.filter(pk=base.active_generation_id).values_list(
-        "average_terms", flat=True
-    )
-    return sample.first() or AVERAGE_TERMS
+    """Return the length of an ordinary passage of the base, as the index in use has it."""
+    active = base.active_generation
+    return AVERAGE_TERMS if active is None else active.average_terms
 
 
 def _share(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import IO, cast
 from uuid import UUID, uuid4
 
 from django.core.files.base import File
@@ -112,7 +113,7 @@ def _inspect(file: File[bytes], name: str, source: str) -> _Arrival:
         if size > limit:
             raise TooLarge(_("A file may have at most %d MB.") % (limit >> 20))
         digest.update(part)
-    if not sniffing.agrees(kind, file):
+    if not sniffing.agrees(kind, cast("IO[bytes]", file)):
         raise UnsupportedType(_("The content of this file is not what its name says."))
     return _Arrival(name, source, kind, size, digest.hexdigest())
 
@@ -126,7 +127,7 @@ def _same_bytes(base_id: UUID, arrival: _Arrival) -> Document | None:
     if arrival.source:
         own = rows.filter(source=arrival.source).first()
         if own is not None:
-            return own if own.newest_sha256 == arrival.sha256 else None
+            return rows.filter(pk=own.pk, newest_sha256=arrival.sha256).first()
     return rows.filter(newest_sha256=arrival.sha256).order_by("created_at", "pk").first()
 
 

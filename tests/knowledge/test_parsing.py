@@ -68,7 +68,8 @@ def test_text__in_any_encoding__is_decoded(encoding, text):
 
 def test_text__with_headings__has_levels_and_exact_positions(read):
     parsed = read(
-        "=====\nTitle\n=====\n\nIntro one.\nIntro two.\n\nSection\n=======\n\nBody.\n\nDeeper\n------\nMore.",
+        "=====\nTitle\n=====\n\nIntro one.\nIntro two.\n\nSection\n=======\n\nBody.\n\n"
+        "Deeper\n------\nMore.",
         "text",
     )
     assert kinds(parsed) == [
@@ -96,7 +97,8 @@ def test_chinese_text__numbered_chapters__are_headings(read):
 
 def test_markdown__marks_go_code_and_tables_stay(read):
     parsed = read(
-        "---\ntitle: x\n---\n# 指南\n见[手册](http://a/b)和*重点*与**加粗**。\n\n```py\n# no heading\n  x = 1\n```\n"
+        "---\ntitle: x\n---\n# 指南\n见[手册](http://a/b)和*重点*与**加粗**。\n\n"
+        "```py\n# no heading\n  x = 1\n```\n"
         "| 名称 | 值 |\n|---|---|\n| `a` | 1 |\n\nSetext\n------\nEnd",
         "markdown",
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 from uuid import UUID
 
 from django.core.files.base import File
@@ -92,7 +92,7 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps(asdict(summary), ensure_ascii=False, indent=2))
         else:
-            _show(summary, Console(file=self.stdout))
+            _show(summary, Console(file=cast("IO[str]", self.stdout)))
 
 
 def _who_and_where(
