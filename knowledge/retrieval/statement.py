@@ -110,9 +110,11 @@ standard AS (
 )"""
 
 # Convex combination (Bruch, Gai and Ingber 2023): BM25 by its maximum, the vectors' score from the
-# least to the most within the union.
+# least to the most within the union. Where even the best passage holds few of the question's terms,
+# as with a question in another language, `evidence` keeps its BM25 from counting as full marks.
 _CONVEX = """
-    %(text_weight)s * coalesce(text_score / nullif(max(text_score) OVER (), 0), 0)
+    %(text_weight)s * coalesce(
+        text_score / nullif(greatest(max(text_score) OVER (), %(evidence)s), 0), 0)
     + (1 - %(text_weight)s) * coalesce(
         (vector_score - min(vector_score) OVER ()) / nullif(
             max(vector_score) OVER () - min(vector_score) OVER (), 0),
@@ -164,6 +166,7 @@ class Request:
     candidates: int
     limit: int
     text_weight: float
+    evidence: float = 0.0
     fusion: Fusion = "cc"
 
 
@@ -200,6 +203,7 @@ def _draft(request: Request) -> _Draft:
         candidates=request.candidates,
         limit=request.limit,
         text_weight=request.text_weight,
+        evidence=request.evidence,
     )
     return draft
 
