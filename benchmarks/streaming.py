@@ -90,8 +90,11 @@ def _note_line(reply: Reply, line: bytes) -> None:
         reply.note(orjson.loads(line[6:])["choices"][0]["delta"].get("content", ""))
 
 
-async def through_all(person: Person, load: Load) -> list[Reply]:
-    """Ask over the WebSocket: PostgreSQL, Celery, worker, Redis Stream and back."""
+async def through_all(person: Person, load: Load, meter: Meter) -> list[Reply]:
+    """Ask over the WebSocket: PostgreSQL, Celery, worker, Redis Stream and back.
+
+    The meter starts once conversations and sockets are open.
+    """
     rooms = [[person.conversation() for _ in range(load.rounds)] for _ in range(load.concurrent)]
     async with _tabs(person, load.concurrent) as tabs:
 
@@ -99,6 +102,7 @@ async def through_all(person: Person, load: Load) -> list[Reply]:
             for reply, room in zip(replies, rooms[number], strict=True):
                 await _ask(tabs[number], room, reply)
 
+        meter.start()
         return await load.run("whole", client)
 
 
@@ -140,8 +144,7 @@ async def measure(machine: Machine, person: Person, meter: Meter, load: Load) ->
     baseline = summary(await directly(machine, load), machine, load.tokens)
     machine.glm.clear()
     machine.glm.rule("benchmark", tokens=load.tokens)
-    meter.start()
-    replies = await through_all(person, load)
+    replies = await through_all(person, load, meter)
     cpu = meter.cpu_ms()
     whole = summary(replies, machine, load.tokens)
     thousands = sum(len(reply.arrived) for reply in replies) / 1000
@@ -185,7 +188,7 @@ async def run(machine: Machine, levels: list[int]) -> dict[str, Any]:
     loads = [Load(level, ROUNDS.get(level, 3), TOKENS) for level in levels]
     loads.append(Load(min(50, max(levels)), 1, LONG_TOKENS))
     with signed_in(machine.url, "alice") as alice, Progress(console=console) as progress:
-        await through_all(alice, Load(2, 1, TOKENS))  # warm up: imports, pools, plans
+        await through_all(alice, Load(2, 1, TOKENS), meter)  # warm up: imports, pools, plans
         task = progress.add_task("streaming", total=len(loads))
         for load in loads:
             progress.update(task, description=f"{load.concurrent} at once, {load.tokens} tokens")
