@@ -3,8 +3,6 @@
 import codecs
 import re
 
-from charset_normalizer import from_bytes
-
 from knowledge.protocol import ParseError
 
 SAMPLE = 64 * 1024
@@ -84,6 +82,9 @@ def _everyday(text: str, encoding: str, lead: tuple[int, int]) -> float:
 
 
 def _guessed(data: bytes) -> str:
+    # Imported when it is needed, which is rare: it takes as long as all the rest of the process.
+    from charset_normalizer import from_bytes
+
     best = from_bytes(data[:SAMPLE]).best()
     if best is None:
         raise ParseError("unsupported")
