@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from conversations import streams
+from conversations.answering import jobs
 from conversations.models import Message
 from conversations.protocol import ReplyDelta, ReplyStatus
 from conversations.streams import hub, log
@@ -124,6 +125,22 @@ def test_follow__redis_flushed_in_mid_answer__no_gap_for_old_and_new_clients(
     assert late.ledger.resyncs == 1
 
 
+def test_follow__gap_in_a_busy_log__resync_without_waiting_for_quiet(ask, script, broker):
+    reply = ask()
+    jobs.claim(reply.pk)
+    log.append(reply.pk, 1, [ReplyDelta(reply.pk, 1, 1, "a")])
+    client = Client(reply.pk)
+    eventually(lambda: client.ledger.text == "a")
+    jobs.checkpoint([jobs.Checkpoint(reply.pk, 1, 4, "abcd", begun=True)])
+    broker.flushall()
+    for seq in range(5, 25):
+        log.append(reply.pk, 1, [ReplyDelta(reply.pk, 1, seq, "x")])
+        time.sleep(0.1)
+    assert client.ledger.resyncs == 1
+    Message.objects.filter(pk=reply.pk).delete()
+    assert client.end().text == "abcd" + "x" * 20
+
+
 def test_follow__many_at_different_positions__all_complete(ask, worker, script):
     script(deltas=WORDS, delay_seconds=0.02)
     reply = ask()
@@ -197,6 +214,7 @@ def test_publisher__answer_of_redis_was_lost__event_stands_once(broker):
     publish(outgoing)
     entries = log.read(outgoing.reply, 1, after=0)
     assert [entry.seq for entry in entries] == [1, 2]
+    assert outgoing.is_idle
     assert not outgoing.lost
 
 
