@@ -160,9 +160,9 @@ BAD_BODIES = {
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
 def test_body__that_could_hurt__is_refused_quickly(api, body):
     api.get("/api/v1/me/")
-    began = time.perf_counter()
+    began = time.thread_time()  # other processes do not count
     response = api.post("/api/v1/echo/", body, content_type="application/json")
-    assert time.perf_counter() - began < 0.1
+    assert time.thread_time() - began < 0.1
     problem(response, 400, "invalid")
 
 
