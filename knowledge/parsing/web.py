@@ -19,6 +19,7 @@ _BLOCKS = frozenset(
     tbody tfoot h1 h2 h3 h4 h5 h6""".split()  # noqa: SIM905 - as a reader scans it
 )
 _DECLARED = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]{2,40})", re.IGNORECASE)
+_TOO_MUCH = re.compile("excessive depth|huge|memory", re.IGNORECASE)
 _SPACES = re.compile(r"[ \t\n\r\f\v]+")
 
 
@@ -31,9 +32,10 @@ def html(data: bytes) -> Builder:
     try:
         root = etree.fromstring(source.encode("utf-8", "ignore"), parser)
     except etree.XMLSyntaxError as error:
-        out_of_memory = error.code == etree.ErrorTypes.ERR_NO_MEMORY
-        raise ParseError("limits" if out_of_memory else "empty") from None
-    if any("xcessive depth" in entry.message for entry in parser.error_log):
+        # However broken, HTML is read: what stops the parser is nothing at all, or too much.
+        nothing = error.code == etree.ErrorTypes.ERR_DOCUMENT_EMPTY
+        raise ParseError("empty" if nothing else "limits") from None
+    if any(_TOO_MUCH.search(entry.message) for entry in parser.error_log):
         raise ParseError("limits")  # what lies deeper would be missing without a word
     if root is None:
         raise ParseError("empty")

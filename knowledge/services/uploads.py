@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -120,15 +120,17 @@ def _inspect(file: File[bytes], name: str, source: str) -> _Arrival:
 
 def _same_bytes(base_id: UUID, arrival: _Arrival) -> Document | None:
     """Return the document whose newest version has these bytes, of this source where one is."""
-    newest = DocumentVersion.objects.filter(document=OuterRef("pk")).order_by("-number")
-    rows = Document.objects.filter(base_id=base_id).annotate(
-        newest_sha256=Subquery(newest.values("sha256")[:1])
+    newer = DocumentVersion.objects.filter(
+        document=OuterRef("document"), number__gt=OuterRef("number")
     )
-    if arrival.source:
-        own = rows.filter(source=arrival.source).first()
-        if own is not None:
-            return rows.filter(pk=own.pk, newest_sha256=arrival.sha256).first()
-    return rows.filter(newest_sha256=arrival.sha256).order_by("created_at", "pk").first()
+    same = DocumentVersion.objects.filter(
+        ~Exists(newer), document__base_id=base_id, sha256=arrival.sha256
+    )
+    known = Document.objects.filter(base_id=base_id, source=arrival.source)
+    if arrival.source and known.exists():
+        same = same.filter(document__source=arrival.source)
+    found = same.select_related("document").order_by("document__created_at", "pk").first()
+    return found.document if found else None
 
 
 @contextmanager
