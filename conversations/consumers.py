@@ -32,6 +32,7 @@ MALFORMED_SECONDS: Final = 10.0
 SLOW_SECONDS: Final = 30.0
 MOST_FOLLOWED: Final = 50
 LISTEN_AGAIN_SECONDS: Final = 2.0
+CANCEL_AGAIN_SECONDS: Final = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -91,10 +92,12 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]  # channels is not type
         self._closed = True
         if self._credential:
             authentication.watch().remove(self._credential)
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        pending = set(self._tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            # Again and again: a connection that fails in the same moment swallows a cancellation.
+            _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
         raise StopConsumer
 
     # --- Frames ---------------------------------------------------------------------------------
