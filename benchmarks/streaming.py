@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import os
+import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -254,6 +256,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.streaming", description=__doc__)
     parser.add_argument("--levels", type=int, nargs="+", default=[1, 10, 50, 100])
     levels = parser.parse_args().levels
+    # The stack stops with us, however we are stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     facts = about()
     state.prepare(_data_dir())
     server = embedded.start(_data_dir()).database_url
