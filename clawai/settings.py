@@ -350,6 +350,7 @@ LOGGING = {
     },
 }
 
+
 # --- The admin's theme ---------------------------------------------------------------------
 def _screens(title: Any, *screens: tuple[Any, str, str]) -> dict[str, Any]:
     """Return a group of the admin's sidebar: title, icon and `app_model` of each screen."""
