@@ -51,6 +51,7 @@ class Follower:
         # What the last look into the log showed; `None`: it could not be read.
         self._newest: int | None = None
         self._gap_end = 0
+        self._owed = 0
 
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield frame after frame."""
@@ -94,9 +95,10 @@ class Follower:
         for attempt in range(PATIENCE):
             # The row first: what it counts is in the log by now, or has been lost from it.
             head = await self._head()
+            self._owed = self._owed if attempt else head.seq
             async for frame in self._from_log(reader):
                 yield frame
-            if self._is_unclaimed(head):
+            if self._lacks_first(head):
                 yield self._sent(rows.queued_event(self._reply, self._epoch))
             verdict = self._judge(head, attempt)
             if verdict is Verdict.LEVEL:
@@ -117,9 +119,10 @@ class Follower:
         self._epoch = self._epoch or head.epoch
         return head
 
-    def _is_unclaimed(self, head: rows.Head) -> bool:
+    def _lacks_first(self, head: rows.Head) -> bool:
         """Whether event 1 is due, which is in no log before a worker takes the reply."""
-        return self._last == 0 and head.is_queued and head.epoch == self._epoch
+        at_beginning = self._last == 0 and not self._gap_end
+        return at_beginning and head.is_open and head.epoch == self._epoch
 
     def _judge(self, head: rows.Head, attempt: int) -> Verdict:
         """Compare the client with the row and the log."""
@@ -133,8 +136,8 @@ class Follower:
         """Compare the client with the row and the log of a reply that goes on."""
         if self._gap_end:
             return Verdict.RESYNC if head.seq >= self._gap_end else Verdict.WAIT
-        if self._last < head.seq:
-            return Verdict.RESYNC if attempt else Verdict.WAIT
+        if self._last < min(head.seq, self._owed):
+            return self._judge_late(attempt)
         # The log is ahead of the row, unless it was lost, or the number was made up.
         vanished = self._newest is not None and max(self._newest, head.seq) < self._last
         return Verdict.WAIT if vanished else Verdict.LEVEL
@@ -144,8 +147,11 @@ class Follower:
         if self._last == head.seq:
             self._ended = True
             return Verdict.LEVEL
-        # The last events may still be on their way into the log.
-        return Verdict.WAIT if self._last < head.seq - 1 and not attempt else Verdict.RESYNC
+        return self._judge_late(attempt) if self._last < head.seq - 1 else Verdict.RESYNC
+
+    def _judge_late(self, attempt: int) -> Verdict:
+        """Wait for events on their way into the log, but not for a log that is gone or away."""
+        return Verdict.RESYNC if attempt and not self._newest else Verdict.WAIT
 
     async def _from_log(self, reader: hub.Hub) -> AsyncIterator[bytes]:
         """Yield the events of the log that go on without a gap."""

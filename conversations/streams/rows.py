@@ -30,11 +30,6 @@ class Head:
         """Whether more may come."""
         return self.status in Message.OPEN
 
-    @property
-    def is_queued(self) -> bool:
-        """Whether no worker has taken the reply yet."""
-        return self.status == Message.Status.QUEUED
-
 
 async def in_thread(function: Callable[[], T]) -> T:
     """Return what `function`, which asks the database, returns.
