@@ -15,6 +15,7 @@ from configs.providers.base import Source
 CJK = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
 TOKEN = re.compile(rf"[{CJK}]+|[A-Za-z0-9_]+")
 SENTENCE = re.compile(r".+?(?:[。！？；…]+[”’」』）]*|[.!?]+[\"')\]]*(?=\s|$)|$)", re.DOTALL)
+SENTENCE_END = re.compile(r"[。！；….!:：;,，][”’」』）\"')\]]*$")
 LIST_ITEM = re.compile(r"^\s*(?:[-*+•·]\s+|\d{1,3}[.)]\s+|\d{1,3}、|[（(]\d{1,3}[)）]\s*)")
 TABLE_RULE = re.compile(r"^[\s|:-]+$")
 FENCE = re.compile(r"^\s*(?:```|~~~)")
@@ -25,6 +26,7 @@ STOP_WORDS = frozenset(
     什么 怎么 如何 怎样 哪些 哪个 多少 为什 请问 是否 可以 一个 我们 你们 我的 吗 呢 的 了 是 在
     """.split()  # noqa: SIM905  # a list of eighty quoted words is hard to read
 )
+LONGEST_HEADING = 80
 LONGEST_SENTENCE = 400
 ITEMS_AFTER_COLON = 6
 SAME = 0.7
@@ -67,14 +69,24 @@ def terms(text: str) -> set[str]:
 def sentences(source: Source) -> list[Sentence]:
     """Return the sentences of a passage in their order; headings and rules are left out."""
     found: list[Sentence] = []
-    for text, is_item in _units(source.text):
+    heading = source.heading
+    units = list(_units(source.text))
+    for at, (text, is_item) in enumerate(units, 1):
+        if at < len(units) and not is_item and _is_heading(text):
+            heading = f"{source.heading} {text}"
+            continue
         pieces = [text] if is_item else SENTENCE.findall(text)
         for piece in pieces:
             clean = " ".join(piece.split())
             if len(terms(clean)) > 0:
                 place = source.number, len(found)
-                found.append(Sentence(_short(clean), *place, is_item, source.heading))
+                found.append(Sentence(_short(clean), *place, is_item, heading))
     return found
+
+
+def _is_heading(paragraph: str) -> bool:
+    """Whether a paragraph with others behind it is a title: short, and not closed as a sentence."""
+    return len(paragraph) <= LONGEST_HEADING and not SENTENCE_END.search(paragraph)
 
 
 def _units(text: str) -> Iterator[tuple[str, bool]]:

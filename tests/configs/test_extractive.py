@@ -57,6 +57,14 @@ def test_composed__wrapped_lines__are_joined():
     assert not any(text.startswith("#") or text == "Travel" for text in texts)
 
 
+def test_composed__titles_inside_a_passage__lead_to_their_sentences_and_are_not_quoted():
+    passage = "忘记密码怎么办？\n\n管理员可以重新生成邀请链接。\n\n修改密码\n\n打开菜单即可。"
+    text = answer("忘记密码怎么办？", Source(1, passage))
+    assert "- 管理员可以重新生成邀请链接。 [1]" in text
+    assert "- 忘记密码怎么办" not in text
+    assert "- 修改密码" not in text
+
+
 def test_composed__heading_holds_the_words__its_sentences_are_quoted():
     source = Source(1, "Open the admin and add an endpoint.", heading="Use your own machine")
     other = Source(2, "Nobody is obliged to eat in the cafeteria.", heading="Food")
