@@ -9,9 +9,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import Role
 from configs import runtime
+from configs.errors import TooLarge
 from knowledge import services
 from knowledge.indexing import pipeline
 from knowledge.models import Document, KnowledgeBase
+from knowledge.views import BoundedUpload
 from tests.cast import person
 from tests.knowledge import shelf
 
@@ -385,3 +387,11 @@ def test_redis__away__does_not_fail_an_upload(
     finally:
         current_app.conf.broker_write_url = working
     assert Document.objects.get().status == "queued"
+
+
+def test_form__longer_than_it_said__is_cut_off_at_the_limit(rf):
+    handler = BoundedUpload(rf.get("/"), limit=1 << 20)
+    handler.handle_raw_input(None, {}, 100, b"")
+    handler.receive_data_chunk(b"x" * (1 << 20), 0)
+    with pytest.raises(TooLarge):
+        handler.receive_data_chunk(b"x" * (1 << 17), 1 << 20)
