@@ -4,6 +4,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from configs import providers, runtime
 from knowledge import embedding, retrieval, services
 from knowledge.chunking import Piece
 from knowledge.indexing import jobs, passages, pipeline
-from knowledge.models import Chunk, Document, DocumentVersion, KnowledgeBase
+from knowledge.models import Chunk, Document, DocumentVersion, IndexGeneration, KnowledgeBase
 from knowledge.parsing import plain as reading
 from knowledge.protocol import outline
 
@@ -141,6 +142,11 @@ def settle() -> None:
         )
 
 
+@cache
+def _generation(base_id: Any) -> IndexGeneration:
+    return IndexGeneration.objects.get(base_id=base_id, state="active")
+
+
 def size(base_id: Any) -> int:
     """Return how many chunks a base has."""
     return Chunk.objects.filter(base_id=base_id).count()
@@ -160,7 +166,8 @@ def names_found(
             spent.append(time.perf_counter() - began)
 
     # The time of the embedding is the endpoint's: it is remembered before the clock starts.
-    retrieval.search(question, user=user, bases=bases[:1], mode="vector", limit=1)
+    if mode != "text":
+        embedding.for_generation(_generation(bases[0])).question(question)
     began = time.perf_counter()
     with connection.execute_wrapper(clock):
         found = retrieval.search(question, user=user, bases=bases, mode=mode, limit=limit)

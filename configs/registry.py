@@ -132,7 +132,7 @@ RETRIEVAL_CANDIDATES: Final = Setting(
     Group.RETRIEVAL, minimum=10, maximum=500,
 )  # fmt: skip
 RETRIEVAL_TEXT_WEIGHT: Final = Setting(
-    "retrieval.text_weight", 0.4, _("Weight of the words against the meaning: 0 to 1."),
+    "retrieval.text_weight", 0.3, _("Weight of the words against the meaning: 0 to 1."),
     Group.RETRIEVAL, minimum=0, maximum=1,
 )  # fmt: skip
 RETRIEVAL_CONTEXT_TOKENS: Final = Setting(

@@ -40,14 +40,13 @@ class Scope:
     """The rows behind the filter, by part, and the terms of the question that occur among them.
 
     `terms` maps a term to its inverse document frequency, `frequencies` to its chunks; the rarest
-    come first in both. `evidence` is the weight of all terms asked for, found or not.
+    come first in both.
     """
 
     bases: KnowledgeBaseQuerySet
     parts: tuple[Part, ...]
     terms: Mapping[str, float]
     frequencies: Mapping[str, int]
-    evidence: float
 
     @property
     def generations(self) -> list[int]:
@@ -89,10 +88,6 @@ def look(user: "User", bases: Collection[UUID] | None, found: Sequence[str]) -> 
         parts=_parts([row[:4] for row in rows]),
         terms={term: _rarity(chunks, count) for term, count in rarest.items()},
         frequencies=rarest,
-        evidence=sum(
-            _rarity(chunks, count)
-            for count in sorted(counts[term] for term in asked.values())[:MOST_TERMS]
-        ),
     )
 
 

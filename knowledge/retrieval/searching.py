@@ -37,9 +37,6 @@ MAX_SCAN_TUPLES = 40_000
 MOST_MATCHES = 20_000
 """Chunks that the rarer terms may bring in as candidates of the text leg."""
 
-FULL_MARKS = 0.4
-"""Share of the weight of all terms asked for that a passage must hold to get full marks."""
-
 LONGEST_QUESTION = 20_000
 """Characters of a question that are cut into terms."""
 
@@ -152,7 +149,6 @@ def _request(scope: Scope, legs: Sequence[VectorLeg], mode: Mode, limit: int | N
         candidates=max(settings.get(registry.RETRIEVAL_CANDIDATES), wanted),
         limit=wanted,
         text_weight=weight if legs else 1.0,
-        evidence=FULL_MARKS * scope.evidence,
     )
 
 

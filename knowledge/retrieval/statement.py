@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from django.db.models import F
 from pgvector import HalfVector, SparseVector
@@ -11,11 +11,7 @@ from configs.providers.base import Vectors
 from knowledge.models import TERM_SPACE
 from knowledge.querysets import KnowledgeBaseQuerySet
 
-Fusion = Literal["cc", "rrf"]
 Values = dict[str, Any]
-
-RRF_K = 60
-"""The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009)."""
 
 # Rights come first: nothing below reads a chunk whose generation is not in `scope`.
 _SCOPE = """WITH scope AS MATERIALIZED ({readable})"""
@@ -110,17 +106,13 @@ standard AS (
 )"""
 
 # Convex combination (Bruch, Gai and Ingber 2023): BM25 by its maximum, the vectors' score from the
-# least to the most within the union. Where even the best passage holds few of the question's terms,
-# as with a question in another language, `evidence` keeps its BM25 from counting as full marks.
-_CONVEX = """
-    %(text_weight)s * coalesce(
-        text_score / nullif(greatest(max(text_score) OVER (), %(evidence)s), 0), 0)
+# least to the most within the union.
+_SCORE = """
+    %(text_weight)s * coalesce(text_score / nullif(max(text_score) OVER (), 0), 0)
     + (1 - %(text_weight)s) * coalesce(
         (vector_score - min(vector_score) OVER ()) / nullif(
             max(vector_score) OVER () - min(vector_score) OVER (), 0),
         (vector_score IS NOT NULL)::int)"""
-_RECIPROCAL = """
-    coalesce(1.0 / ({k} + rank_text), 0) + coalesce(1.0 / ({k} + rank_vector), 0)"""
 
 _RESULT = """,
 ranked AS (
@@ -166,8 +158,6 @@ class Request:
     candidates: int
     limit: int
     text_weight: float
-    evidence: float = 0.0
-    fusion: Fusion = "cc"
 
 
 @dataclass(slots=True)
@@ -187,8 +177,7 @@ def build(request: Request) -> tuple[str, Values]:
     _add_vector_legs(draft, request.vectors)
     draft.add(_SCORED, **_of_row(request.vectors))
     draft.add(_STANDARD)
-    score = _CONVEX if request.fusion == "cc" else _RECIPROCAL.format(k=RRF_K)
-    draft.add(_RESULT, score=score)
+    draft.add(_RESULT, score=_SCORE)
     return draft.sql, draft.values
 
 
@@ -203,7 +192,6 @@ def _draft(request: Request) -> _Draft:
         candidates=request.candidates,
         limit=request.limit,
         text_weight=request.text_weight,
-        evidence=request.evidence,
     )
     return draft
 
