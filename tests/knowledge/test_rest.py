@@ -389,8 +389,10 @@ def test_redis__away__does_not_fail_an_upload(
     assert Document.objects.get().status == "queued"
 
 
-def test_form__longer_than_it_said__is_cut_off_at_the_limit(rf):
-    handler = BoundedUpload(rf.get("/"), limit=1 << 20)
+def test_form__longer_than_it_said__is_cut_off_at_the_limit(rf, monkeypatch):
+    monkeypatch.setenv("CLAWAI_UPLOADS_MAX_MB", "1")
+    runtime.forget()
+    handler = BoundedUpload(rf.get("/"))
     handler.handle_raw_input(None, {}, 100, b"")
     handler.receive_data_chunk(b"x" * (1 << 20), 0)
     with pytest.raises(TooLarge):
