@@ -11,6 +11,7 @@ from configs.providers.base import (
     Usage,
     Vectors,
 )
+from configs.providers.rerank import rerank
 from configs.providers.router import Health, complete, embedder, health_check, stream_chat
 from configs.providers.tokens import estimate_tokens, estimate_usage
 
@@ -30,5 +31,6 @@ __all__ = [
     "estimate_tokens",
     "estimate_usage",
     "health_check",
+    "rerank",
     "stream_chat",
 ]

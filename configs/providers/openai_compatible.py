@@ -150,22 +150,29 @@ class OpenAICompatibleEmbedder:
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
         body = {**self.endpoint.parameters, "model": self.endpoint.model, "input": list(texts)}
-        timeout = httpx.Timeout(self.endpoint.first_byte_timeout_seconds, connect=CONNECT_SECONDS)
-        with _making:
-            client = _client(self.endpoint.base_url)
-        try:
-            response = client.post(
-                _address(self.endpoint, "embeddings"),
-                json=body,
-                headers=_headers(self.endpoint),
-                timeout=timeout,
-            )
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise _translated(error) from None
-        answer = _json(response.content)
-        if response.status_code != httpx.codes.OK:
-            raise failures.refused(response.status_code, response.headers, answer)
-        return in_order(answer, len(texts), self.dimensions)
+        return in_order(post(self.endpoint, "embeddings", body), len(texts), self.dimensions)
+
+
+def post(endpoint: Endpoint, path: str, body: dict[str, Any]) -> object:
+    """Return the JSON that the endpoint answers with, None where it is none.
+
+    Raises:
+        ProviderError: it refused, did not answer in time, or cannot be reached.
+    """
+    connect = min(CONNECT_SECONDS, endpoint.first_byte_timeout_seconds)
+    timeout = httpx.Timeout(endpoint.first_byte_timeout_seconds, connect=connect)
+    with _making:
+        client = _client(endpoint.base_url)
+    try:
+        response = client.post(
+            _address(endpoint, path), json=body, headers=_headers(endpoint), timeout=timeout
+        )
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise _translated(error) from None
+    answer = _json(response.content)
+    if response.status_code != httpx.codes.OK:
+        raise failures.refused(response.status_code, response.headers, answer)
+    return answer
 
 
 def _translated(error: Exception) -> ProviderError:

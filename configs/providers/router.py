@@ -24,6 +24,7 @@ from configs.providers.extractive import ExtractiveChat
 from configs.providers.fake import FakeChat, FakeEmbedder
 from configs.providers.local import LocalEmbedder
 from configs.providers.openai_compatible import OpenAICompatibleChat, OpenAICompatibleEmbedder
+from configs.providers.rerank import reranker
 from configs.providers.zhipu import ZhipuChat, ZhipuEmbedder
 
 logger = logging.getLogger(__name__)
@@ -216,6 +217,9 @@ async def health_check(endpoint: Endpoint) -> Health:
 async def _probe(endpoint: Endpoint) -> None:
     if endpoint.kind == "embedding":
         await asyncio.to_thread(embedder(endpoint).embed_query, "ping")
+        return
+    if endpoint.kind == "rerank":
+        await asyncio.to_thread(reranker(endpoint).rerank, "ping", ["ping"])
         return
     tiny = replace(endpoint, parameters={**endpoint.parameters, "max_tokens": 1})
     async with aclosing(_reply([Turn("user", "ping")], tiny, [tiny])) as deltas:

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from configs import registry, runtime
+from configs import providers, registry, runtime
 from configs.errors import ProviderError
+from configs.providers import Endpoint
 from knowledge import embedding, segmentation
 from knowledge.retrieval import statement
 from knowledge.retrieval.scope import Part, Scope, look
@@ -36,6 +37,9 @@ MAX_SCAN_TUPLES = 40_000
 
 MOST_MATCHES = 20_000
 """Chunks that the rarer terms may bring in as candidates of the text leg."""
+
+RERANKED = 50
+"""Passages that a reranker is asked to put in order."""
 
 LONGEST_QUESTION = 20_000
 """Characters of a question that are cut into terms."""
@@ -66,12 +70,14 @@ class Passage:
 class Result:
     """What was found, and how: `degraded` when a question could not be embedded.
 
-    `plan` names the way of the vector leg: exact, hnsw, or none.
+    `plan` names the way of the vector leg: exact, hnsw, or none. `reranked` says whether a
+    reranker put them in order; their scores are its own then.
     """
 
     passages: tuple[Passage, ...] = ()
     degraded: bool = False
     plan: Literal["exact", "hnsw", "none"] = "none"
+    reranked: bool = False
 
 
 def search(
@@ -111,11 +117,16 @@ def retrieve(
         return Result()
     scope = look(user, bases, found)
     legs, degraded = _vector_legs(question, scope.parts, mode)
-    request = _request(scope, legs, "text" if degraded else mode, limit)
+    wanted = limit if limit is not None else runtime.current().get(registry.RETRIEVAL_TOP_K)
+    judges = _rerankers(mode)
+    deep = max(wanted, RERANKED) if judges else wanted
+    request = _request(scope, legs, "text" if degraded else mode, deep)
     if request.text is None and not request.vectors:
         return Result(degraded=degraded)
     rows, plan = _run(request, scope)
-    return Result(tuple(_passage(row, scope.terms) for row in rows), degraded, plan)
+    passages, reranked = _reranked(question, [Passage(*row[:-1]) for row in rows], judges)
+    best = tuple(_with_terms(passage, scope.terms) for passage in passages[:wanted])
+    return Result(best, degraded, plan, reranked)
 
 
 def _vector_legs(question: str, parts: Sequence[Part], mode: Mode) -> tuple[list[VectorLeg], bool]:
@@ -136,9 +147,8 @@ def _vector_legs(question: str, parts: Sequence[Part], mode: Mode) -> tuple[list
     return legs, degraded
 
 
-def _request(scope: Scope, legs: Sequence[VectorLeg], mode: Mode, limit: int | None) -> Request:
+def _request(scope: Scope, legs: Sequence[VectorLeg], mode: Mode, limit: int) -> Request:
     settings = runtime.current()
-    wanted = limit if limit is not None else settings.get(registry.RETRIEVAL_TOP_K)
     text = _text_leg(scope) if mode != "vector" else None
     weight = settings.get(registry.RETRIEVAL_TEXT_WEIGHT) if text else 0.0
     return Request(
@@ -146,8 +156,8 @@ def _request(scope: Scope, legs: Sequence[VectorLeg], mode: Mode, limit: int | N
         generations=scope.generations,
         text=text,
         vectors=legs,
-        candidates=max(settings.get(registry.RETRIEVAL_CANDIDATES), wanted),
-        limit=wanted,
+        candidates=max(settings.get(registry.RETRIEVAL_CANDIDATES), limit),
+        limit=limit,
         text_weight=weight if legs else 1.0,
     )
 
@@ -207,8 +217,29 @@ def _rows_by_index(request: Request) -> list[Any]:
     return rows
 
 
-def _passage(row: Sequence[Any], terms: Iterable[str]) -> Passage:
-    *values, _found = row
-    passage = Passage(*values)
+def _rerankers(mode: Mode) -> tuple[Endpoint, ...]:
+    """Return the endpoints that may put the passages of both legs in another order."""
+    settings = runtime.current()
+    wanted = mode == "hybrid" and settings.get(registry.RETRIEVAL_RERANK)
+    return settings.endpoints("rerank") if wanted else ()
+
+
+def _reranked(
+    question: str, found: list[Passage], judges: Sequence[Endpoint]
+) -> tuple[list[Passage], bool]:
+    """Return the passages in a reranker's order, or as they were where none answers."""
+    if not judges or not found:
+        return found, False
+    texts = [embedding.passage_text(passage.heading_path, passage.text) for passage in found]
+    try:
+        scores = providers.rerank(question, texts, endpoints=judges)
+    except ProviderError as error:
+        logger.warning("The passages were not reranked: %s", error.code)
+        return found, False
+    scored = [replace(p, score=score) for p, score in zip(found, scores, strict=True)]
+    return sorted(scored, key=lambda passage: -passage.score), True
+
+
+def _with_terms(passage: Passage, terms: Iterable[str]) -> Passage:
     text = embedding.passage_text(passage.heading_path, passage.text)
     return replace(passage, matched_terms=segmentation.matched_terms(terms, text))

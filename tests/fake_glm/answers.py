@@ -66,3 +66,9 @@ def embedding(text: str, dimensions: int) -> list[float]:
     if norm == 0:
         vector[0] = norm = 1.0
     return [round(float(value), 6) for value in vector / norm]
+
+
+def shared_characters(query: str, text: str) -> float:
+    """Return the share of the query's characters that the text holds: a reranker's score."""
+    asked = set(query)
+    return round(len(asked & set(text)) / max(len(asked), 1), 6)

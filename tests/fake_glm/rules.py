@@ -71,10 +71,11 @@ class Book:
         self.rules: list[Rule] = []
         self.calls: list[Call] = []
         self.embedding_calls: list[dict[str, Any]] = []
+        self.rerank_calls: list[dict[str, Any]] = []
 
     def clear(self) -> None:
         """Forget all rules and records."""
-        self.rules, self.calls, self.embedding_calls = [], [], []
+        self.rules, self.calls, self.embedding_calls, self.rerank_calls = [], [], [], []
 
     def take(self, question: str) -> Rule:
         """Return the newest rule that fits and is not used up, filled up from the defaults."""

@@ -12,6 +12,7 @@ from tests.fake_glm.answers import (
     last_user_message,
     numbered,
     scripted,
+    shared_characters,
 )
 from tests.fake_glm.dialects import Dialect, OpenAIDialect, Usage
 from tests.fake_glm.rules import Book, Call, Rule
@@ -130,6 +131,28 @@ async def embeddings(request: web.Request) -> web.Response:
     )
 
 
+async def rerank(request: web.Request) -> web.Response:
+    """Answer `rerank`, best first: the more characters a document shares with the query."""
+    body = await request.json()
+    book = request.app[BOOK]
+    query, documents = str(body["query"]), list(body["documents"])
+    book.rerank_calls.append({"path": request.path} | body)
+    rule = book.take(query)
+    if rule.hang_at is not None:
+        await wait_for_ever()
+    if rule.status >= 400:
+        dialect = dialect_of(request, 0, str(body.get("model", "")))
+        return web.json_response(dialect.error(rule.status, "Refused."), status=rule.status)
+    if rule.html:
+        return web.Response(text="<html></html>", content_type="text/html")
+    results = [
+        {"index": index, "relevance_score": shared_characters(query, text)}
+        for index, text in enumerate(documents)
+    ]
+    results.sort(key=lambda result: -result["relevance_score"])
+    return web.json_response({"results": results[: body.get("top_n")]})
+
+
 async def models(_request: web.Request) -> web.Response:
     """Answer `models`."""
     data = [
@@ -154,7 +177,11 @@ async def recorded(request: web.Request) -> web.Response:
     """Return every call since the last clearing."""
     book = request.app[BOOK]
     return web.json_response(
-        {"calls": [call.as_json() for call in book.calls], "embeddings": book.embedding_calls}
+        {
+            "calls": [call.as_json() for call in book.calls],
+            "embeddings": book.embedding_calls,
+            "reranks": book.rerank_calls,
+        }
     )
 
 
@@ -171,6 +198,7 @@ def application(default: Rule) -> web.Application:
     for root in (ZHIPU, OPENAI):
         app.router.add_post(f"{root}/chat/completions", chat)
         app.router.add_post(f"{root}/embeddings", embeddings)
+        app.router.add_post(f"{root}/rerank", rerank)
         app.router.add_get(f"{root}/models", models)
     app.router.add_post("/control", add_rules)
     app.router.add_delete("/control", clear)

@@ -1,6 +1,7 @@
 """Search through real SQL: what is found, in which order, and by whom."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import numpy as np
@@ -11,9 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from configs import runtime
 from configs.errors import ProviderError
+from configs.models import Config, ModelEndpoint
 from knowledge import embedding, retrieval
 from knowledge.models import Chunk, IndexGeneration, KnowledgeBase
 from tests.factories import DocumentVersionFactory
+from tests.fake_glm.process import FakeGlm, running
 from tests.knowledge.shelves import base_of, fill, plug_in, put
 
 pytestmark = pytest.mark.django_db
@@ -302,3 +305,74 @@ def test_search__question_asked_again__is_embedded_once(alice: User) -> None:
     put(base, *ZH)
     embedder = embedding.for_generation(base.active_generation)
     assert embedder.question("报销") is embedder.question("报销")
+
+
+# --- Reranking -------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def glm() -> Iterator[FakeGlm]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def rerank(glm: FakeGlm) -> Callable[..., ModelEndpoint]:
+    """Plug a reranker in and switch it on; the best passage for it shares most characters."""
+    glm.clear()
+
+    def plugged(*, enabled: bool = True) -> ModelEndpoint:
+        fields = {"kind": "rerank", "provider": "zhipu", "base_url": glm.zhipu_url}
+        endpoint = ModelEndpoint.objects.create(name="judge", api_key="k", **fields)
+        value = json.dumps(enabled)
+        Config.objects.update_or_create(key="retrieval.rerank", defaults={"value": value})
+        runtime.refresh()
+        return endpoint
+
+    return plugged
+
+
+QUESTION = "年假数据库报销"
+JUDGED = ("报销报销报销报销。", "甲乙丙丁年假数据库报销戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥")
+
+
+def test_retrieve__reranker_on__decides_the_order(
+    alice: User, glm: FakeGlm, rerank: Callable[..., ModelEndpoint]
+) -> None:
+    put(base_of(alice), *JUDGED, *EN)
+    before = retrieval.retrieve(QUESTION, user=alice)
+    rerank()
+    after = retrieval.retrieve(QUESTION, user=alice, limit=2)
+    assert (before.reranked, after.reranked) == (False, True)
+    assert texts(list(after.passages)) == [JUDGED[1], JUDGED[0]]
+    assert [passage.score for passage in after.passages] == [1.0, pytest.approx(2 / 7, abs=1e-5)]
+    assert "年假" in after.passages[0].matched_terms
+    assert len(glm.recorded()["reranks"][0]["documents"]) == len(JUDGED + EN)
+
+
+def test_retrieve__reranker_off__is_never_asked(
+    handbook: KnowledgeBase, alice: User, glm: FakeGlm, rerank: Callable[..., ModelEndpoint]
+) -> None:
+    rerank(enabled=False)
+    assert not retrieval.retrieve("年假", user=alice).reranked
+    assert glm.recorded()["reranks"] == []
+
+
+def test_retrieve__reranker_down__leaves_the_order(
+    handbook: KnowledgeBase, alice: User, glm: FakeGlm, rerank: Callable[..., ModelEndpoint]
+) -> None:
+    before = retrieval.retrieve("年假", user=alice, limit=3)
+    rerank()
+    glm.rule(status=500)
+    after = retrieval.retrieve("年假", user=alice, limit=3)
+    assert len(glm.recorded()["reranks"]) == 1
+    assert after == before
+
+
+@pytest.mark.parametrize("mode", ["vector", "text"])
+def test_retrieve__one_leg_alone__is_not_reranked(
+    handbook: KnowledgeBase,
+    alice: User,
+    rerank: Callable[..., ModelEndpoint],
+    mode: retrieval.Mode,
+) -> None:
+    rerank()
+    assert not retrieval.retrieve("年假", user=alice, mode=mode).reranked
