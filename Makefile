@@ -34,7 +34,7 @@ SECRETS = CLAWAI_SECRET_KEY="$$($(RUN) -c 'import secrets; print(secrets.token_u
 check: $(VENV)/.development
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m mypy .
+	$(SECRETS) $(RUN) -m mypy .
 	$(VENV)/bin/lint-imports
 	$(SECRETS) $(RUN) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(SECRETS) $(RUN) manage.py check --deploy --fail-level WARNING
