@@ -1,12 +1,10 @@
 """The admin of settings."""
 
-import json
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -16,7 +14,8 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from configs import registry, runtime, services
+from configs import registry, services
+from configs.admin.overview import NOTHING, groups, shown, source_of, text
 from configs.admin.steering import SteeringAdmin, SteeringForm, actor_of, masked_setting, way_back
 from configs.errors import Invalid
 from configs.models import Config
@@ -41,7 +40,8 @@ class ConfigForm(SteeringForm):
 
     def _prepare_value(self) -> None:
         """Show the value in force, with the widget that its type asks for."""
-        setting = registry.SETTINGS.get(self.instance.key)
+        chosen = self.instance.key or (self.data or self.initial).get("key", "")
+        setting = registry.SETTINGS.get(chosen)
         field = self.fields["value"]
         self.initial["value"] = ""
         if setting is None:
@@ -51,7 +51,7 @@ class ConfigForm(SteeringForm):
         field.widget = _widget(setting)
         if not setting.sensitive:
             plain = self.instance.plain
-            self.initial["value"] = _text(setting.default if plain is None else plain)
+            self.initial["value"] = text(setting.default if plain is None else plain)
 
     def clean(self) -> dict[str, Any] | None:
         """Check the value against its declaration."""
@@ -60,12 +60,12 @@ class ConfigForm(SteeringForm):
         setting = registry.SETTINGS.get(key)
         if "value" not in self.fields or setting is None or cleaned.get("back_to_default"):
             return cleaned
-        text = cleaned.get("value", "")
-        if setting.sensitive and not text and not self.instance._state.adding:
+        typed = cleaned.get("value", "")
+        if setting.sensitive and not typed and not self.instance._state.adding:
             self.add_error("value", gettext("Type the new value."))
             return cleaned
         try:
-            cleaned["typed"] = setting.parse(text)
+            cleaned["typed"] = setting.parse(typed)
         except Invalid as error:
             self.add_error("value", error.detail)
         return cleaned
@@ -93,22 +93,13 @@ def _widget(setting: registry.AnySetting) -> Any:
     return UnfoldAdminTextareaWidget() if setting.multiline else UnfoldAdminTextInputWidget()
 
 
-def _text(value: object) -> str:
-    """Return a value as it is typed into the form."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
 @admin.register(Config)
 class ConfigAdmin(SteeringAdmin):
-    """Settings that were changed, typed and ranged as the registry declares them."""
+    """Every setting that is declared, typed and ranged as the registry says."""
 
     form = ConfigForm
     fields = ["key", "shown_value", "default", "source", "value", "back_to_default"]
     secret_fields = ("value", "back_to_default")
-    list_display = ["key", "shown_value", "default", "source", "version", "updated_at", "author"]
-    list_filter = ["is_public", "is_sensitive"]
-    list_select_related = ["updated_by"]
-    search_fields = ["key", "description"]
     actions = None
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -121,19 +112,25 @@ class ConfigAdmin(SteeringAdmin):
         absent = () if obj else ("shown_value", "default", "source", "back_to_default")
         return [name for name in fields if name not in absent]
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Show every setting that is declared, not only those that have a row."""
+        overview = groups(may_set=self.has_add_permission(request))
+        return super().changelist_view(request, {**(extra_context or {}), "overview": overview})
+
     @admin.display(description=_("value"))
     def shown_value(self, row: Config) -> str:
         """Return the value as it may be seen."""
         if row.is_sensitive:
             return masked_setting(row.value)
-        return Truncator(_text(row.plain)).chars(80) if row.value else "–"
+        return shown(row.plain) if row.value else NOTHING
 
     @admin.display(description=_("default"))
     def default(self, row: Config) -> str:
         """Return what holds when nothing is set."""
         setting = registry.SETTINGS.get(row.key)
-        shown = setting and not setting.sensitive
-        return Truncator(_text(setting.default)).chars(80) if setting and shown else "–"
+        return shown(setting.default) if setting and not setting.sensitive else NOTHING
 
     @admin.display(description=_("source"))
     def source(self, row: Config) -> str:
@@ -141,15 +138,7 @@ class ConfigAdmin(SteeringAdmin):
         setting = registry.SETTINGS.get(row.key)
         if setting is None:
             return gettext("unknown to this release")
-        locked = runtime.locked_by(setting)
-        if locked:
-            return gettext("fixed by %(name)s") % {"name": locked}
-        return gettext("database") if row.value else gettext("default")
-
-    @admin.display(description=_("updated by"), ordering="updated_by__username")
-    def author(self, row: Config) -> str:
-        """Return who changed it last."""
-        return str(row.updated_by or "–")
+        return source_of(setting, stored=bool(row.value))
 
     def save_model(self, request: HttpRequest, obj: Config, form: Any, change: bool) -> None:
         """Publish the value."""
