@@ -45,7 +45,8 @@ PLAIN = "docs-django-en"
 
 ACROSS = ("xquad-zh2en", "xquad-en2zh")
 
-DEEP = 50
+MODES = ("hybrid", "vector", "text")
+DEEP = 20
 Question = dict[str, Any]
 console = Console()
 
@@ -102,10 +103,15 @@ def measure(
 
 @dataclass(frozen=True, slots=True)
 class Sets:
-    """The sets on disk; of the manual, its first `pages` and the questions that they answer."""
+    """The sets on disk; of the manual, its first `pages` and the questions that they answer.
+
+    `keep` searches the bases that an earlier run has made, where they are whole.
+    """
 
     data: Path
     pages: int
+    keep: bool
+    modes: tuple[str, ...]
 
     def corpus(self, name: str) -> list[dict[str, Any]]:
         """Return the documents of a corpus."""
@@ -127,13 +133,13 @@ def _run(sets: Sets, cache: Path, only: list[str]) -> dict[str, Any]:
     corpora.remember(cache)
     chosen = {name: of for name, of in SETS.items() if name in only}
     bases = {
-        corpus: corpora.load(corpus, sets.corpus(corpus))
+        corpus: corpora.load(corpus, sets.corpus(corpus), keep=sets.keep)
         for corpus in sorted({of[1] for of in chosen.values()})
     }
     corpora.settle()
     figures: dict[str, Any] = {}
     for name, (asked, corpus) in chosen.items():
-        figures[name] = _alone(sets.questions(asked), bases[corpus], corpus)
+        figures[name] = _alone(sets.questions(asked), bases[corpus], corpus, sets.modes)
         _show(name, figures[name])
     if len(chosen) > 1:
         figures |= _mixed(sets, chosen, list(bases.values()))
@@ -143,12 +149,13 @@ def _run(sets: Sets, cache: Path, only: list[str]) -> dict[str, Any]:
     return figures
 
 
-def _alone(questions: list[Question], base: Any, corpus: str) -> dict[str, Any]:
-    """Ask a set's questions of its own base, by both legs and by each."""
+def _alone(
+    questions: list[Question], base: Any, corpus: str, modes: tuple[str, ...]
+) -> dict[str, Any]:
+    """Ask a set's questions of its own base, by both legs or by one."""
     from benchmarks import corpora
 
-    modes = ("hybrid", "vector", "text")
-    figures: dict[str, Any] = {m: measure(questions, [base], m, corpus) for m in modes}
+    figures: dict[str, Any] = {mode: measure(questions, [base], mode, corpus) for mode in modes}
     return figures | {"questions": len(questions), "chunks": corpora.size(base)}
 
 
@@ -188,7 +195,7 @@ def _plain(sets: Sets) -> dict[str, Any]:
     """Measure the plain chunker, by vectors alone and with both legs."""
     from benchmarks import corpora
 
-    base = corpora.load(PLAIN, sets.corpus(PLAIN), plain=True)
+    base = corpora.load(PLAIN, sets.corpus(PLAIN), plain=True, keep=sets.keep)
     corpora.settle()
     questions = sets.questions(PLAIN)
     return {mode: measure(questions, [base], mode, PLAIN) for mode in ("vector", "hybrid")}
@@ -242,6 +249,8 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path(default), help="folder of the sets")
     parser.add_argument("--work", type=Path, default=ROOT / ".clawai-bench", help="scratch folder")
     parser.add_argument("--pages", type=int, default=1000, help="pages of the manual, at most")
+    parser.add_argument("--modes", nargs="*", default=list(MODES), choices=list(MODES))
+    parser.add_argument("--keep", action="store_true", help="search what the last run indexed")
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=list(SETS))
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
@@ -250,7 +259,7 @@ def main() -> int:
     begun = time.monotonic()
     work = arguments.work.resolve()
     with _stack(work):
-        sets = Sets(arguments.data, arguments.pages)
+        sets = Sets(arguments.data, arguments.pages, arguments.keep, tuple(arguments.modes))
         figures = _run(sets, work / "embeddings.sqlite3", arguments.sets)
     result = about() | {"seconds": round(time.monotonic() - begun), "sets": figures}
     result |= {"targets": _verdicts(figures), "ratios": ratios(figures)}
