@@ -6,16 +6,17 @@ UV_VERSION := 0.13.9
 APPS := accounts clawai configs conversations knowledge
 ARGS ?=
 
-.PHONY: help up test bench check lock clean
+.PHONY: help up test bench check messages lock clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make up      install and start everything on this machine (ARGS='--port 8001')"
-	@echo "make test    the whole test suite, against a real PostgreSQL and Redis (ARGS='-k name')"
-	@echo "make bench   benchmarks, as ratios to a baseline of the same run"
-	@echo "make check   lint, types, import rules, migrations, deployment checks"
-	@echo "make lock    resolve requirements*.txt into requirements*.lock"
-	@echo "make clean   remove the environment, caches and test data; .clawai stays"
+	@echo "make up        install and start everything on this machine (ARGS='--port 8001')"
+	@echo "make test      the whole test suite, against a real PostgreSQL and Redis (ARGS='-k name')"
+	@echo "make bench     benchmarks, as ratios to a baseline of the same run"
+	@echo "make check     lint, types, import rules, migrations, deployment checks"
+	@echo "make messages  collect the strings for translation and compile the catalogues"
+	@echo "make lock      resolve requirements*.txt into requirements*.lock"
+	@echo "make clean     remove the environment, caches and test data; .clawai stays"
 
 up: $(VENV)/.compiled
 	@exec $(RUN) manage.py up $(ARGS)
@@ -38,6 +39,15 @@ check: $(VENV)/.development
 	$(VENV)/bin/lint-imports
 	$(SECRETS) $(RUN) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(SECRETS) $(RUN) manage.py check --deploy --fail-level WARNING
+
+# Strings that are gone from the code leave the catalogues; GNU gettext does the work.
+ELSEWHERE = -i tests -i benchmarks -i .venv -i node_modules -i '.clawai*'
+
+messages: $(VENV)/.development
+	$(SECRETS) $(RUN) manage.py makemessages -l zh_Hans --no-location --no-obsolete $(ELSEWHERE)
+	$(SECRETS) $(RUN) manage.py makemessages -l zh_Hans --no-location --no-obsolete $(ELSEWHERE) \
+		-d djangojs -i static/vendor
+	$(SECRETS) $(RUN) manage.py compilemessages -l zh_Hans $(ELSEWHERE)
 
 lock: $(VENV)/.development
 	$(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header requirements.txt -o requirements.lock

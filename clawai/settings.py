@@ -10,9 +10,9 @@ import django_stubs_ext
 import environ
 from csp.constants import NONCE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
-from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
+
+from clawai import theme
 
 django_stubs_ext.monkeypatch()
 
@@ -103,7 +103,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "clawai.middleware.ContentSecurityPolicyMiddleware",
     "clawai.middleware.input_middleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "clawai.static.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -284,7 +284,7 @@ _manifest = (STATIC_ROOT / "staticfiles.json").exists() or sys.argv[1:2] in (
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "clawai.static.ManifestStorage"
         if _manifest and not DEBUG
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
@@ -350,67 +350,5 @@ LOGGING = {
     },
 }
 
-
 # --- The admin's theme ---------------------------------------------------------------------
-def _screens(title: Any, *screens: tuple[Any, str, str]) -> dict[str, Any]:
-    """Return a group of the admin's sidebar: title, icon and `app_model` of each screen."""
-    items = [
-        {
-            "title": name,
-            "icon": icon,
-            "link": reverse_lazy(f"admin:{model}_changelist"),
-            "permission": lambda request, model=model: request.user.has_perm(
-                "{}.view_{}".format(*model.split("_", 1))
-            ),
-        }
-        for name, icon, model in screens
-    ]
-    return {"title": title, "separator": True, "items": items}
-
-
-UNFOLD = {
-    "SITE_TITLE": "CLAW.AI",
-    "SITE_HEADER": "CLAW.AI",
-    "SITE_URL": "/",
-    "SITE_ICON": lambda request: static("img/logo.svg"),
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")}
-    ],
-    "SHOW_LANGUAGES": True,
-    "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": False,
-    "SIDEBAR": {
-        "show_search": True,
-        "show_all_applications": False,
-        "navigation": [
-            _screens(
-                _("Configs"),
-                (_("Settings"), "tune", "configs_config"),
-                (_("Model endpoints"), "hub", "configs_modelendpoint"),
-                (_("Prompt templates"), "edit_note", "configs_prompttemplate"),
-                (_("Releases"), "history", "configs_release"),
-            ),
-            _screens(
-                _("Knowledge"),
-                (_("Knowledge bases"), "library_books", "knowledge_knowledgebase"),
-                (_("Documents"), "description", "knowledge_document"),
-                (_("Document versions"), "difference", "knowledge_documentversion"),
-                (_("Passages"), "segment", "knowledge_chunk"),
-                (_("Index generations"), "layers", "knowledge_indexgeneration"),
-            ),
-            _screens(
-                _("Conversations"),
-                (_("Conversations"), "forum", "conversations_conversation"),
-                (_("Messages"), "chat", "conversations_message"),
-                (_("Citations"), "format_quote", "conversations_citation"),
-                (_("Feedback"), "thumbs_up_down", "conversations_feedback"),
-            ),
-            _screens(
-                _("People"),
-                (_("Users"), "person", "accounts_user"),
-                (_("Roles and groups"), "groups", "auth_group"),
-                (_("Admin log"), "receipt_long", "admin_logentry"),
-            ),
-        ],
-    },
-}
+UNFOLD = theme.UNFOLD
