@@ -3,7 +3,7 @@
 import logging
 from uuid import UUID
 
-from celery import Task, shared_task
+from celery import shared_task
 from kombu.exceptions import OperationalError
 
 from conversations.answering import jobs, pipeline, sweeper, titles
@@ -21,13 +21,7 @@ def answer(reply_id: str) -> None:
     for waiting in jobs.next_in_line(job.user.pk):
         nudge(waiting)
     if job.is_first:
-        _send(title, str(job.conversation))
-
-
-@shared_task(name="conversations.tasks.title")
-def title(conversation_id: str) -> None:
-    """Name a conversation that its owner has not named."""
-    titles.give(UUID(conversation_id))
+        titles.give(job.conversation)
 
 
 @shared_task(name="conversations.tasks.sweep_replies")
@@ -39,15 +33,11 @@ def sweep_replies() -> None:
 
 def nudge(reply: UUID) -> None:
     """Tell the workers of a reply; when nobody can be told, the sweeper tells them later."""
-    _send(answer, str(reply))
-
-
-def _send(task: "Task[[str], None]", argument: str) -> None:
     # Celery itself would try for six seconds, with a person waiting.
     if not log.is_there():
-        logger.warning("A task could not be sent: Redis is away.")
+        logger.warning("A nudge could not be sent: Redis is away.")
         return
     try:
-        task.apply_async((argument,), retry=False)
+        answer.apply_async((str(reply),), retry=False)
     except OperationalError as error:
-        logger.warning("A task could not be sent: %s", error)
+        logger.warning("A nudge could not be sent: %s", error)

@@ -4,15 +4,16 @@ A write that finds no row (another epoch, or no longer claimed) says that the cl
 are kept by the database's clock, so that no clock of a worker matters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Coalesce, Now
+from django.db.models import QuerySet, prefetch_related_objects
+from django.db.models.functions import Now
 
 from accounts.models import User
 from configs import registry, runtime
@@ -74,64 +75,61 @@ def claim(reply: UUID) -> Job | None:
     A reply waits while an earlier one of its conversation is open, or while its asker has as many
     in progress as one person may.
     """
-    waiting = Message.objects.filter(pk=reply, status=Message.Status.QUEUED)
-    free = waiting.filter(~Exists(_earlier()), ~Exists(_too_many()))
-    claimed = free.update(
-        status=Message.Status.RETRIEVING,
-        attempts=F("attempts") + 1,
-        lease_expires_at=Now() + lease(),
-        started_at=Coalesce("started_at", Now()),
-    )
-    return _job(reply) if claimed else None
-
-
-def _earlier() -> QuerySet[Message]:
-    return Message.objects.filter(
-        Q(created_at__lt=OuterRef("created_at"))
-        | Q(created_at=OuterRef("created_at"), pk__lt=OuterRef("pk")),
-        conversation=OuterRef("conversation"),
-        status__in=Message.OPEN,
-    )
-
-
-def _too_many() -> QuerySet[Any, Any]:
-    most = runtime.current().get(registry.ANSWERS_PER_USER)
-    return (
-        Message.objects.filter(
-            conversation__owner=OuterRef("conversation__owner"), status__in=Message.CLAIMED
+    # The owner, with what the statement says about the reply as further attributes.
+    owners: Iterable[Any] = User.objects.raw(
+        """
+        WITH claimed AS (
+            UPDATE conversations_message m
+            SET status = 'retrieving', attempts = m.attempts + 1,
+                lease_expires_at = statement_timestamp() + %(lease)s,
+                started_at = coalesce(m.started_at, statement_timestamp())
+            FROM conversations_conversation c
+            WHERE m.id = %(reply)s AND m.status = 'queued' AND c.id = m.conversation_id
+                AND NOT EXISTS (
+                    SELECT FROM conversations_message e
+                    WHERE e.conversation_id = m.conversation_id
+                        AND e.status IN ('queued', 'retrieving', 'generating')
+                        AND (e.created_at, e.id) < (m.created_at, m.id)
+                )
+                AND (
+                    SELECT count(*) FROM conversations_message b
+                    JOIN conversations_conversation o ON o.id = b.conversation_id
+                    WHERE o.owner_id = c.owner_id AND b.status IN ('retrieving', 'generating')
+                ) < %(most)s
+            RETURNING m.epoch, m.seq, m.parent_id, c.id AS conversation, c.owner_id, c.title
         )
-        .order_by()
-        .values("conversation__owner")
-        .annotate(count=Count("pk"))
-        .filter(count__gte=most)
+        SELECT u.*, claimed.epoch, claimed.seq, claimed.parent_id, claimed.conversation,
+            claimed.title, coalesce(q.knowledge_bases, nullif(ARRAY(
+                SELECT knowledgebase_id FROM conversations_conversation_knowledge_bases
+                WHERE conversation_id = claimed.conversation
+            ), '{}')) AS knowledge_bases
+        FROM claimed
+        JOIN accounts_user u ON u.id = claimed.owner_id
+        LEFT JOIN conversations_message q ON q.id = claimed.parent_id
+        """,
+        {
+            "reply": reply,
+            "lease": lease(),
+            "most": runtime.current().get(registry.ANSWERS_PER_USER),
+        },
     )
+    return next((_job(reply, owner) for owner in owners), None)
 
 
-def _job(reply: UUID) -> Job:
-    row = (
-        Message.objects.select_related("conversation__owner", "parent")
-        .prefetch_related("conversation__knowledge_bases")
-        .get(pk=reply)
-    )
-    path = _path_to(row.parent_id)
+def _job(reply: UUID, claimed: Any) -> Job:
+    path = _path_to(claimed.parent_id)
+    bases = claimed.knowledge_bases
     return Job(
-        reply=row.pk,
-        epoch=row.epoch,
-        seq=row.seq,
-        conversation=row.conversation_id,
-        user=row.conversation.owner,
+        reply=reply,
+        epoch=claimed.epoch,
+        seq=claimed.seq,
+        conversation=claimed.conversation,
+        user=claimed,
         question=path[-1].content if path else "",
-        knowledge_bases=_bases(row),
+        knowledge_bases=None if bases is None else tuple(bases),
         history=tuple(path[:-1]),
-        is_first=len(path) <= 1 and not row.conversation.title,
+        is_first=len(path) <= 1 and not claimed.title,
     )
-
-
-def _bases(row: Message) -> tuple[UUID, ...] | None:
-    asked = row.parent.knowledge_bases if row.parent else None
-    if asked is not None:
-        return tuple(asked)
-    return tuple(base.pk for base in row.conversation.knowledge_bases.all()) or None
 
 
 def _path_to(message: UUID | None) -> list[Said]:
@@ -161,17 +159,32 @@ def _held(job: Job) -> QuerySet[Message]:
 
 def begin(job: Job, citations: Sequence[Citation], *, config: int, prompt: int) -> bool:
     """Store the citations and what steers the reply; return whether the claim still holds."""
-    with transaction.atomic():
-        held = _held(job).update(
-            status=Message.Status.GENERATING,
-            lease_expires_at=Now() + lease(),
-            config_version=config,
-            prompt_version=prompt,
-        )
-        if held:
-            Citation.objects.filter(message=job.reply).delete()
+    with transaction.atomic() if citations else nullcontext():
+        held = _begin(job, config, prompt)
+        if held and citations:
             Citation.objects.bulk_create(citations)
-    return bool(held)
+    return held
+
+
+def _begin(job: Job, config: int, prompt: int) -> bool:
+    """Note that the model is asked; the citations of an earlier attempt go."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH held AS (
+                UPDATE conversations_message
+                SET status = 'generating', config_version = %s, prompt_version = %s,
+                    lease_expires_at = statement_timestamp() + %s
+                WHERE id = %s AND epoch = %s AND status IN ('retrieving', 'generating')
+                RETURNING id
+            ), earlier AS (
+                DELETE FROM conversations_citation WHERE message_id IN (SELECT id FROM held)
+            )
+            SELECT id FROM held
+            """,
+            [config, prompt, lease(), job.reply, job.epoch],
+        )
+        return cursor.fetchone() is not None
 
 
 def checkpoint(points: Sequence[Checkpoint]) -> dict[UUID, bool]:
@@ -205,31 +218,55 @@ def checkpoint(points: Sequence[Checkpoint]) -> dict[UUID, bool]:
 
 
 def finish(job: Job, ending: Ending) -> Message | None:
-    """Store the end of a reply; return its row, or nothing when the claim is lost."""
+    """Store the end of a reply; return its row as its last event shows it.
+
+    Returns nothing when the claim is lost.
+    """
     usage, error = ending.usage, ending.error
-    held = _held(job).update(
-        status=ending.status,
-        seq=ending.seq,
-        content=ending.content,
-        model=ending.model,
-        endpoint_name=ending.endpoint,
-        prompt_tokens=usage.prompt_tokens if usage else None,
-        completion_tokens=usage.completion_tokens if usage else None,
-        usage_exact=bool(usage and usage.exact),
-        error_code=error.code if error else "",
-        error=str(error.detail) if error else "",
-        error_retryable=bool(error and error.retryable),
-        lease_expires_at=None,
-        finished_at=Now(),
-        first_token_at=Coalesce("first_token_at", Now()) if ending.content else F("first_token_at"),
+    rows = Message.objects.raw(
+        """
+        UPDATE conversations_message m
+        SET status = %(status)s, seq = %(seq)s, content = %(content)s, model = %(model)s,
+            endpoint_name = %(endpoint)s, prompt_tokens = %(prompt_tokens)s,
+            completion_tokens = %(completion_tokens)s, usage_exact = %(exact)s,
+            error_code = %(code)s, error = %(detail)s, error_retryable = %(retryable)s,
+            lease_expires_at = NULL, finished_at = statement_timestamp(),
+            first_token_at = CASE WHEN %(content)s = '' THEN m.first_token_at
+                             ELSE coalesce(m.first_token_at, statement_timestamp()) END
+        WHERE m.id = %(reply)s AND m.epoch = %(epoch)s
+            AND m.status IN ('retrieving', 'generating')
+        RETURNING m.*,
+            EXISTS (SELECT FROM conversations_citation WHERE message_id = m.id) AS is_cited,
+            EXISTS (SELECT FROM conversations_feedback WHERE message_id = m.id) AS is_judged
+        """,
+        {
+            "reply": job.reply,
+            "epoch": job.epoch,
+            "status": ending.status.value,
+            "seq": ending.seq,
+            "content": ending.content,
+            "model": ending.model,
+            "endpoint": ending.endpoint,
+            "prompt_tokens": usage.prompt_tokens if usage else None,
+            "completion_tokens": usage.completion_tokens if usage else None,
+            "exact": bool(usage and usage.exact),
+            "code": error.code if error else "",
+            "detail": str(error.detail) if error else "",
+            "retryable": bool(error and error.retryable),
+        },
     )
-    return ended(job.reply) if held else None
+    return next((_with_relations(row) for row in rows), None)
 
 
-def ended(reply: UUID) -> Message:
-    """Return a reply as its last event shows it."""
-    rows = Message.objects.select_related("feedback").prefetch_related("citations")
-    return rows.get(pk=reply)
+def _with_relations(row: Any) -> Message:
+    """Load what belongs to the row; what does not exist is not asked for again."""
+    there = {"citations": row.is_cited, "feedback": row.is_judged}
+    prefetch_related_objects([row], *(name for name, exists in there.items() if exists))
+    if not row.is_cited:
+        row._prefetched_objects_cache = {"citations": Citation.objects.none()}
+    if not row.is_judged:
+        row._state.fields_cache["feedback"] = None
+    return cast("Message", row)
 
 
 def release(job: Job) -> None:
@@ -239,6 +276,15 @@ def release(job: Job) -> None:
 
 def next_in_line(owner: UUID) -> list[UUID]:
     """Return the person's queued replies that were asked first, one a conversation."""
-    queued = Message.objects.filter(conversation__owner=owner, status=Message.Status.QUEUED)
-    first = queued.order_by("conversation_id", "created_at", "pk").distinct("conversation_id")
-    return list(first.values_list("pk", flat=True)[:10])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT DISTINCT ON (m.conversation_id) m.id
+            FROM conversations_message m JOIN conversations_conversation c
+                ON c.id = m.conversation_id
+            WHERE c.owner_id = %s AND m.status = 'queued'
+            ORDER BY m.conversation_id, m.created_at, m.id LIMIT 10
+            """,
+            [owner],
+        )
+        return [row[0] for row in cursor.fetchall()]

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from django.db import close_old_connections
+
 from configs import prompts as templates
 from configs import providers, registry, runtime
 from configs.errors import ClawError
@@ -49,6 +51,7 @@ def _compose(question: str, answer: str) -> str:
         question=question[:LONGEST_MATERIAL],
         answer=answer[:LONGEST_MATERIAL],
     )
+    close_old_connections()  # the connection goes back to the pool while the model speaks
     try:
         said = engine.current().run(providers.complete((Turn("user", text),), endpoints=endpoints))
     except ClawError:
