@@ -141,6 +141,8 @@ DATABASES: dict[str, dict[str, Any]] = {
     )
 }
 DATABASES["default"]["ENGINE"] = "django.db.backends.postgresql"
+# A pooled connection may have died with a restarted server: it is tried before it is lent.
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"].setdefault("OPTIONS", {}).update(
     pool={
         "min_size": 0,
