@@ -128,7 +128,7 @@ class Engine:
 
     def _put(self, outgoing: Outgoing, event: type[Event], fields: dict[str, Any]) -> None:
         outgoing.put(event, **fields)
-        self._publisher.hurry()
+        self._publisher.hurry(outgoing)
 
     async def _write(
         self, outgoing: Outgoing, turns: Sequence[Turn], endpoints: Sequence[Endpoint]
@@ -168,7 +168,7 @@ class Engine:
                     begins = not outgoing.has_text
                     outgoing.feed(delta.text.translate(_UNSTORABLE))
                     if begins:
-                        self._publisher.hurry()
+                        self._publisher.hurry(outgoing)
         except ClawError as error:
             written.error = error
 

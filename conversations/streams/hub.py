@@ -20,6 +20,8 @@ BLOCK_MILLISECONDS: Final = 5000
 READ_EVENTS: Final = 500
 QUIET_SECONDS: Final = 1.0
 BACKOFF_SECONDS: Final = 0.5
+GATHER_SECONDS: Final = 0.01
+"""A read that waits ends with the first event; so long after it there are those of other logs."""
 
 logger = logging.getLogger(__name__)
 
@@ -165,6 +167,7 @@ class Hub:
             try:
                 while True:
                     await self._read_once(reader)
+                    await asyncio.sleep(GATHER_SECONDS)
             except connection.UNREACHABLE as error:
                 logger.warning("Redis cannot be followed: %s", error)
                 self._ring_all()

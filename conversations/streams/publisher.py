@@ -36,6 +36,7 @@ class Outgoing:
         self.stop_requested = False
         self.lost = False
         self.settled = False
+        self.urgent = False
         self._content: list[str] = []
         self._pending: list[str] = []
 
@@ -95,6 +96,7 @@ class Publisher:
     def __init__(self) -> None:
         self._open: dict[UUID, Outgoing] = {}
         self._due = asyncio.Event()
+        self._period_ends = 0.0
         self._redis = connection.loop()
 
     def __iter__(self) -> Any:
@@ -106,8 +108,9 @@ class Publisher:
         self._open[outgoing.reply] = outgoing
         self._due.set()
 
-    def hurry(self) -> None:
-        """Publish at once instead of at the end of the period."""
+    def hurry(self, outgoing: Outgoing) -> None:
+        """Publish for a reply at once instead of at the end of the period."""
+        outgoing.urgent = True
         self._due.set()
 
     async def close(self, outgoing: Outgoing, *, patience_seconds: float) -> None:
@@ -116,7 +119,7 @@ class Publisher:
         What Redis does not take is not lost: it stands in the reply's row.
         """
         try:
-            self._due.set()
+            self.hurry(outgoing)
             async with asyncio.timeout(patience_seconds):
                 while not outgoing.is_idle and not outgoing.lost:
                     outgoing.published.clear()
@@ -130,36 +133,42 @@ class Publisher:
         """Publish round after round, until cancelled."""
         try:
             while True:
-                await self._wait()
-                if not await self._round():
+                if not await self._round(whole=await self._wait()):
                     await asyncio.sleep(BACKOFF_SECONDS)
         finally:
             await self._redis.aclose()
 
-    async def _wait(self) -> None:
-        if not self._open:
-            await self._due.wait()
-        else:
-            try:
-                async with asyncio.timeout(PERIOD_SECONDS):
-                    await self._due.wait()
-            except TimeoutError:
-                pass
-        self._due.clear()
-
-    async def _round(self) -> bool:
-        """Publish what waits; return whether Redis was there."""
-        batch = list(self._open.values())
-        if not batch:
-            return True
-        sent, commands = self._gather(batch)
+    async def _wait(self) -> bool:
+        """Wait for the period's end, or for something urgent; return whether the period ended."""
+        loop = asyncio.get_running_loop()
         try:
-            answers = await self._execute(commands, batch)
+            async with asyncio.timeout_at(self._period_ends if self._open else None):
+                await self._due.wait()
+        except TimeoutError:
+            pass
+        self._due.clear()
+        if loop.time() < self._period_ends:
+            return False
+        self._period_ends = loop.time() + PERIOD_SECONDS
+        return True
+
+    async def _round(self, *, whole: bool) -> bool:
+        """Publish what waits, or only what is urgent; return whether Redis was there.
+
+        A round that is not `whole` leaves the text of the other replies to gather.
+        """
+        asked = list(self._open.values()) if whole else []
+        sent, commands = self._gather(asked or [o for o in self._open.values() if o.urgent])
+        if not asked and not commands:
+            return True
+        try:
+            answers = await self._execute(commands, asked)
         except connection.UNREACHABLE as error:
             metrics.PUBLISH_FAILURES.inc()
             logger.warning("Redis does not take the replies' events: %s", error)
             return False
-        self._hear(batch, answers[-1])
+        if asked:
+            self._hear(asked, answers[-1])
         return await self._settle(sent, answers)
 
     def _gather(
@@ -168,6 +177,7 @@ class Publisher:
         """Return who sends how many events in how many commands, and the commands."""
         sent, commands = [], []
         for outgoing in batch:
+            outgoing.urgent = False
             outgoing.freeze()
             if outgoing.outbox and not outgoing.lost:
                 entries = list(islice(outgoing.outbox, ROUND_EVENTS))
@@ -176,11 +186,12 @@ class Publisher:
                 commands += own
         return sent, commands
 
-    async def _execute(self, commands: list[log.Command], batch: list[Outgoing]) -> list[Any]:
+    async def _execute(self, commands: list[log.Command], asked: list[Outgoing]) -> list[Any]:
         pipeline = self._redis.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
-        pipeline.mget([log.stop_key(outgoing.reply) for outgoing in batch])
+        if asked:
+            pipeline.mget([log.stop_key(outgoing.reply) for outgoing in asked])
         return await pipeline.execute(raise_on_error=False)
 
     def _hear(self, batch: list[Outgoing], flags: Any) -> None:
