@@ -25,7 +25,7 @@ class Line:
 
     def __init__(self) -> None:
         self._stream: _Stream | None = None
-        self._is_cut = False
+        self.is_cut = False
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
@@ -39,14 +39,14 @@ class Line:
     def cut(self) -> None:
         """Shut the connection down: a read that blocks on it in another thread ends at once."""
         with _ownership:
-            self._is_cut = True
+            self.is_cut = True
             if self._stream is not None and self._stream.line is self:
                 self._stream.shut_down()
 
     def take(self, stream: "_Stream") -> None:
         """Note that the call goes over `stream` from here on."""
         with _ownership:
-            if self._is_cut:
+            if self.is_cut:
                 raise httpcore.WriteError("The call was cancelled.")
             stream.line, self._stream = self, stream
 

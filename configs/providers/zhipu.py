@@ -1,11 +1,14 @@
 """Zhipu GLM through the zhipuai SDK, which is imported here and nowhere else."""
 
 import asyncio
+import contextlib
 import importlib
+import logging
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import httpcore
 import httpx
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 8.0
 DEFAULT_DIMENSIONS = 1024
+ROUND_SECONDS = 0.02
+
+logger = logging.getLogger(__name__)
 _making = threading.Lock()
 
 
@@ -57,15 +63,53 @@ class ZhipuChat:
         await asyncio.to_thread(importlib.import_module, "zhipuai.core")
         reader = ReplyReader(turns)
         pump = _Pump(self.endpoint, _normalised(request_body(self.endpoint, turns)))
+        post = _posts.setdefault(asyncio.get_running_loop(), _Post())
         pump.start()
-        try:
-            async for received in pump.received():
-                for delta in reader.feed(received):
+        with post.delivers(pump):
+            try:
+                async for received in pump.received():
+                    for delta in reader.feed(received):
+                        yield delta
+                for delta in reader.close():
                     yield delta
-            for delta in reader.close():
-                yield delta
+            finally:
+                pump.cut()
+
+
+class _Post:
+    """Tells the readers of an event loop what their pumps brought, in rounds.
+
+    A wake-up of the loop for each token would cost more than the token itself.
+    """
+
+    def __init__(self) -> None:
+        self._pumps: set[_Pump] = set()
+        self._round_is_due = False
+
+    @contextlib.contextmanager
+    def delivers(self, pump: "_Pump") -> Iterator[None]:
+        """Have the rounds go to `pump` while the block runs."""
+        self._pumps.add(pump)
+        self._next_round()
+        try:
+            yield
         finally:
-            pump.cut()
+            self._pumps.discard(pump)
+
+    def _next_round(self) -> None:
+        if not self._round_is_due:
+            self._round_is_due = True
+            asyncio.get_running_loop().call_later(ROUND_SECONDS, self._round)
+
+    def _round(self) -> None:
+        self._round_is_due = False
+        for pump in self._pumps:
+            pump.tell()
+        if self._pumps:
+            self._next_round()
+
+
+_posts: WeakKeyDictionary[asyncio.AbstractEventLoop, _Post] = WeakKeyDictionary()
 
 
 class _Pump:
@@ -78,6 +122,8 @@ class _Pump:
         self._news = asyncio.Event()
         self._lock = threading.Lock()
         self._waiting: list[bytes] = []
+        self._begun = False
+        self._received = 0
         self._ended = False
         self._failure: BaseException | None = None
 
@@ -110,6 +156,11 @@ class _Pump:
         if self._failure is not None:
             raise _translated(self._failure) from None
 
+    def tell(self) -> None:
+        """Let the reader take what has arrived, if anything has."""
+        if self._waiting:
+            self._news.set()
+
     def _take(self) -> tuple[bytes, bool]:
         with self._lock:
             self._news.clear()
@@ -122,8 +173,20 @@ class _Pump:
                 self._pull()
         except BaseException as error:  # noqa: BLE001  # the reader in the loop raises what it means
             self._failure = error
+            self._report(error)
         finally:
             self._hand_over(b"", ended=True)
+
+    def _report(self, error: BaseException) -> None:
+        """Log what broke a reply off: its reader is told our name for it only."""
+        if not self._line.is_cut and not isinstance(error, ProviderError):
+            kinds = [type(each).__name__ for each in (error, error.__cause__) if each]
+            logger.warning(
+                "%s broke off after %d bytes: %s",
+                self._endpoint.name,
+                self._received,
+                " from ".join(kinds),
+            )
 
     def _pull(self) -> None:
         from zhipuai.core import StreamResponse  # see `_client`
@@ -152,10 +215,11 @@ class _Pump:
 
     def _hand_over(self, received: bytes, *, ended: bool = False) -> None:
         with self._lock:
-            first = not self._waiting and not self._ended
             self._waiting.append(received)
+            self._received += len(received)
             self._ended = ended
-        if first or ended:
+        if not self._begun or ended:  # in between, the rounds of the post do
+            self._begun = True
             try:
                 self._loop.call_soon_threadsafe(self._news.set)
             except RuntimeError:
