@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -16,12 +16,11 @@ from django.utils import translation
 
 from accounts.models import User
 from configs.errors import ClawError, Invalid, NotFound, Unavailable
-from conversations import authentication, protocol, services, streams
-from conversations.models import Conversation, Message
+from conversations import authentication, news, protocol, services, streams
+from conversations.models import Message
 from conversations.protocol import Json, MessageSend, Ping, ReplyResume, ReplyStop
 from conversations.streams import doorbell
 from conversations.streams.rows import in_thread
-from knowledge.models import Document
 
 T = TypeVar("T")
 SIGNED_OUT: Final = 4401
@@ -148,7 +147,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]  # channels is not type
                 epoch=reply.epoch,
             )
         )
-        self._follow(reply.pk, reply.epoch, 0)
+        self._follow(reply.pk, reply.epoch, 0, queued=reply.status == Message.Status.QUEUED)
 
     async def _call(self, function: Callable[[], T]) -> T:
         """Return what a service returns, called in a thread in the person's language."""
@@ -176,18 +175,20 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]  # channels is not type
 
     # --- Replies --------------------------------------------------------------------------------
 
-    def _follow(self, reply: UUID, epoch: int, after: int) -> None:
+    def _follow(self, reply: UUID, epoch: int, after: int, *, queued: bool = False) -> None:
         """Send a reply's events from here on; what followed it before makes way."""
         if before := self._following.pop(reply, None):
             before.cancel()
         if len(self._following) >= MOST_FOLLOWED:
             self._following.pop(next(iter(self._following))).cancel()
-        task = self._start(self._send_events(reply, epoch, after))
+        task = self._start(
+            self._send_events(streams.follow(reply, epoch=epoch, after=after, queued=queued), reply)
+        )
         self._following[reply] = task
 
-    async def _send_events(self, reply: UUID, epoch: int, after: int) -> None:
+    async def _send_events(self, frames: AsyncIterator[bytes], reply: UUID) -> None:
         try:
-            async for frame in streams.follow(reply, epoch=epoch, after=after):
+            async for frame in frames:
                 await self._send_frame(frame)
         except streams.TooSlow:
             await self._close(TOO_SLOW)
@@ -216,16 +217,9 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]  # channels is not type
                 await asyncio.sleep(LISTEN_AGAIN_SECONDS)
 
     async def _ring(self, message: Json) -> None:
-        """Read what changed with the person's own rights, and send it."""
-        if message["type"] == "document.progress":
-            await self._tell(lambda: _document_progress(self._user, message["document"]))
-        elif message["type"] == "conversation.updated":
-            await self._tell(lambda: _conversation_updated(self._user, message["conversation"]))
-
-    async def _tell(self, read: Callable[[], protocol.ServerFrame | None]) -> None:
-        frame = await self._call(read)
-        if frame:
-            await self._say(frame)
+        """Send what changed, read with the person's own rights."""
+        if frame := await news.current().frame(self._user, message):
+            await self._send_frame(frame)
 
     # --- Sending --------------------------------------------------------------------------------
 
@@ -277,16 +271,3 @@ def _visible_reply(user: User, reply: UUID) -> None:
     found = Message.objects.visible_to(user).filter(pk=reply, role=Message.Role.ASSISTANT)
     if not found.exists():
         raise NotFound
-
-
-def _document_progress(user: User, document: str) -> protocol.DocumentProgress | None:
-    row = Document.objects.visible_to(user).filter(pk=document).first()
-    if row is None:
-        return None
-    return protocol.DocumentProgress(row.pk, row.status, row.progress, row.error or None)
-
-
-def _conversation_updated(user: User, conversation: str) -> protocol.ConversationUpdated | None:
-    rows = Conversation.objects.visible_to(user).prefetch_related("knowledge_bases")
-    row = rows.filter(pk=conversation).first()
-    return protocol.ConversationUpdated(row.to_json()) if row else None

@@ -23,15 +23,16 @@ class Verdict(Enum):
     RESYNC = auto()
 
 
-def follow(reply: UUID, *, epoch: int, after: int) -> AsyncIterator[bytes]:
+def follow(reply: UUID, *, epoch: int, after: int, queued: bool = False) -> AsyncIterator[bytes]:
     """Yield the frames of a reply after event `after` of `epoch`, up to its last one.
 
-    Epoch 0 means whichever is current. Access is the caller's to check.
+    Epoch 0 means whichever is current. Access is the caller's to check. Of a reply that was
+    `queued` a moment ago all but event 1 comes live, without a look at its row first.
 
     Raises:
         TooSlow: the frames are taken too slowly; what was not taken can be resumed.
     """
-    return Follower(reply, epoch, after).frames()
+    return Follower(reply, epoch, after, queued=queued).frames()
 
 
 class Follower:
@@ -41,7 +42,8 @@ class Follower:
     without a gap leads to a resync, once the row has caught up with what the log lost.
     """
 
-    def __init__(self, reply: UUID, epoch: int, after: int) -> None:
+    def __init__(self, reply: UUID, epoch: int, after: int, *, queued: bool = False) -> None:
+        self._queued = queued
         self._reply = reply
         self._epoch = epoch
         self._last = after
@@ -56,8 +58,11 @@ class Follower:
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield frame after frame."""
         async with hub.current().held() as reader:
-            async for frame in self._catch_up(reader):
-                yield frame
+            if self._queued:
+                yield self._sent(rows.queued_event(self._reply, self._epoch))
+            else:
+                async for frame in self._catch_up(reader):
+                    yield frame
             if self._resumes:
                 metrics.RESUMES.labels(kind="resync" if self._resynced else "lossless").inc()
             while not self._ended:
