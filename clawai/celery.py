@@ -1,6 +1,7 @@
 """The Celery application: it carries nudges; the facts stand in PostgreSQL."""
 
 import os
+import threading
 from typing import Any
 
 from celery import Celery, signals
@@ -20,6 +21,25 @@ def refresh_configuration(**_: Any) -> None:
     from configs import runtime
 
     runtime.start()
+    if "answers" in app.amqp.queues.consume_from:
+        threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+
+
+def _warm_up() -> None:
+    """Load the models' libraries before the first question does, if there is anything to ask."""
+    from django.db import DatabaseError, connection
+
+    from configs import providers, runtime
+    from knowledge.models import Document
+
+    try:
+        kinds = ["chat", "embedding"] if Document.objects.exists() else ["chat"]
+    except DatabaseError:
+        return
+    finally:
+        connection.close()
+    for kind in kinds:
+        providers.warm_up(runtime.current().endpoints(kind)[:1])
 
 
 @signals.heartbeat_sent.connect

@@ -12,7 +12,7 @@ from configs.providers.base import (
     Vectors,
 )
 from configs.providers.rerank import rerank
-from configs.providers.router import Health, complete, embedder, health_check, stream_chat
+from configs.providers.router import Health, complete, embedder, health_check, stream_chat, warm_up
 from configs.providers.tokens import estimate_tokens, estimate_usage
 
 __all__ = [
@@ -33,4 +33,5 @@ __all__ = [
     "health_check",
     "rerank",
     "stream_chat",
+    "warm_up",
 ]

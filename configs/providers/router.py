@@ -25,7 +25,7 @@ from configs.providers.fake import FakeChat, FakeEmbedder
 from configs.providers.local import LocalEmbedder
 from configs.providers.openai_compatible import OpenAICompatibleChat, OpenAICompatibleEmbedder
 from configs.providers.rerank import reranker
-from configs.providers.zhipu import ZhipuChat, ZhipuEmbedder
+from configs.providers.zhipu import ZhipuChat, ZhipuEmbedder, client_of
 
 logger = logging.getLogger(__name__)
 
@@ -192,6 +192,18 @@ def embedder(endpoint: Endpoint) -> Embedder:
             except KeyError:
                 raise NoEndpoint from None
         return _embedders[key]
+
+
+def warm_up(endpoints: Sequence[Endpoint]) -> None:
+    """Load what the first call to `endpoints` would have to load; nothing is sent anywhere."""
+    for endpoint in endpoints:
+        try:
+            if endpoint.provider == "zhipu":
+                client_of(endpoint)
+            elif endpoint.provider == "local" and endpoint.kind == "embedding":
+                embedder(endpoint).embed_query("ready")
+        except Exception:  # the call itself will tell whoever makes it
+            logger.warning("The endpoint %s cannot be prepared.", endpoint.name, exc_info=True)
 
 
 # --- Health ------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import importlib
 import logging
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -38,7 +37,9 @@ _making = threading.Lock()
 
 def client_of(endpoint: Endpoint) -> "ZhipuAI":
     """Return the process's client for the endpoint's address and key."""
-    with _making:  # importing takes a second, and a client holds a pool: each once
+    # A client holds a pool, so there is one. And the SDK's packages import one another in circles:
+    # threads that begin on them at the same time would see them half made.
+    with _making:
         return _client(endpoint.base_url, endpoint.api_key)
 
 
@@ -60,7 +61,7 @@ class ZhipuChat:
     async def stream(self, turns: Sequence[Turn]) -> AsyncIterator[Delta]:
         """Yield the reply; see `ChatModel.stream`."""
         # Importing the SDK takes a fresh process seconds, which are not the model's.
-        await asyncio.to_thread(importlib.import_module, "zhipuai.core")
+        await asyncio.to_thread(client_of, self.endpoint)
         reader = ReplyReader(turns)
         pump = _Pump(self.endpoint, _normalised(request_body(self.endpoint, turns)))
         post = _posts.setdefault(asyncio.get_running_loop(), _Post())
@@ -189,20 +190,17 @@ class _Pump:
             )
 
     def _pull(self) -> None:
+        client = client_of(self._endpoint)
         from zhipuai.core import StreamResponse  # see `_client`
 
-        response = (
-            client_of(self._endpoint)
-            .post(
-                "/chat/completions",
-                body=self._body,
-                cast_type=object,
-                options={"timeout": _timeout(self._endpoint)},
-                stream=True,
-                stream_cls=StreamResponse[object],
-            )
-            .response
-        )
+        response = client.post(
+            "/chat/completions",
+            body=self._body,
+            cast_type=object,
+            options={"timeout": _timeout(self._endpoint)},
+            stream=True,
+            stream_cls=StreamResponse[object],
+        ).response
         try:
             kind = response.headers.get("Content-Type", "")
             if not kind.startswith("text/event-stream"):
@@ -281,10 +279,11 @@ class ZhipuEmbedder:
         return vector
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
+        client = client_of(self.endpoint)
         from zhipuai.core import ZhipuAIError  # see `_client`
 
         try:
-            answer = client_of(self.endpoint).embeddings.create(
+            answer = client.embeddings.create(
                 model=self.endpoint.model,
                 input=list(texts),
                 dimensions=self.dimensions,
