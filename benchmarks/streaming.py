@@ -97,7 +97,10 @@ async def through_all(person: Person, load: Load, meter: Meter) -> list[Reply]:
 
     The meter starts once conversations and sockets are open.
     """
-    rooms = [[person.conversation() for _ in range(load.rounds)] for _ in range(load.concurrent)]
+    rooms = [
+        [person.conversation(title="Load") for _ in range(load.rounds)]
+        for _ in range(load.concurrent)
+    ]
     async with _tabs(person, load.concurrent) as tabs:
 
         async def client(number: int, replies: list[Reply]) -> None:
@@ -285,7 +288,8 @@ def _load() -> dict[str, Any]:
         "tokens_per_second": TOKENS_PER_SECOND,
         "tokens": TOKENS,
         "starts": "spread over one reply's length; each client asks again at its end",
-        "path": "WebSocket, PostgreSQL with fsync, Celery, Redis Stream, WebSocket; no retrieval",
+        "path": "WebSocket, PostgreSQL with fsync, Celery, Redis Stream, WebSocket; conversations "
+        "have a name, nothing is retrieved",
     }
 
 
