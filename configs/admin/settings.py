@@ -101,6 +101,7 @@ class ConfigAdmin(SteeringAdmin):
     fields = ["key", "shown_value", "default", "source", "value", "back_to_default"]
     secret_fields = ("value", "back_to_default")
     actions = None
+    show_full_result_count = True  # else the title counts the rows that there are
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Keep the key of a row that exists."""
