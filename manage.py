@@ -4,6 +4,7 @@
 import os
 import sys
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
@@ -17,6 +18,8 @@ def main() -> None:
         if sys.argv[1:2] == ["up"]:
             # The settings refuse to load without the secrets and servers that `up` makes.
             bootstrap.lay_ground(sys.argv[2:])
+        # Some commands, `check` among them, would go on without settings.
+        _ = settings.INSTALLED_APPS
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"CLAW.AI cannot start: {error}")

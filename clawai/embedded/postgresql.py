@@ -142,11 +142,15 @@ class Server:
         return _url(password)
 
     def _await_ready(self, url: str, pid: int) -> None:
-        def alive() -> bool:
-            return processes.is_alive(pid, name=str(self.directory))
+        def gone() -> bool:
+            # Asked twice: its command line is empty while it turns into another program.
+            name = str(self.directory)
+            return not processes.is_alive(pid, name=name) and not processes.wait_for(
+                lambda: processes.is_alive(pid, name=name), timeout_seconds=0.5
+            )
 
-        processes.wait_for(lambda: not alive() or _answers(url), timeout_seconds=60)
-        if not alive() or not _answers(url):
+        processes.wait_for(lambda: _answers(url) or gone(), timeout_seconds=60)
+        if not _answers(url):
             raise StackError(f"PostgreSQL does not start: {processes.last_complaint(self.log)}")
         _create_database(url)
 
