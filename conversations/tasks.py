@@ -18,7 +18,7 @@ def answer(reply_id: str) -> None:
     job = pipeline.answer(UUID(reply_id))
     if job is None:
         return
-    for waiting in jobs.next_in_line(job.user.pk):
+    for waiting in jobs.next_in_line(job):
         nudge(waiting)
     if job.is_first:
         titles.give(job.conversation)

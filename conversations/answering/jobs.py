@@ -23,6 +23,7 @@ from conversations.models import Citation, Message
 from conversations.prompts import Said
 
 LONGEST_PATH = 400
+CLOSE_TO_LIMIT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,17 +275,36 @@ def release(job: Job) -> None:
     _held(job).update(lease_expires_at=Now())
 
 
-def next_in_line(owner: UUID) -> list[UUID]:
-    """Return the person's queued replies that were asked first, one a conversation."""
+def next_in_line(job: Job) -> list[UUID]:
+    """Return the queued replies that may be waiting for the end of this one.
+
+    Those are the next of its conversation and, while the person is close to the limit, those that
+    were asked first elsewhere. Any other has a nudge of its own under way: a second one for each
+    would bury the workers when many wait.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT DISTINCT ON (m.conversation_id) m.id
+            SELECT DISTINCT ON (m.conversation_id = %(conversation)s, m.conversation_id) m.id
             FROM conversations_message m JOIN conversations_conversation c
                 ON c.id = m.conversation_id
-            WHERE c.owner_id = %s AND m.status = 'queued'
-            ORDER BY m.conversation_id, m.created_at, m.id LIMIT 10
+            WHERE c.owner_id = %(owner)s AND m.status = 'queued' AND (
+                m.conversation_id = %(conversation)s
+                OR (
+                    SELECT count(*) FROM conversations_message b
+                    JOIN conversations_conversation o ON o.id = b.conversation_id
+                    WHERE o.owner_id = %(owner)s AND b.status IN ('retrieving', 'generating')
+                ) + %(close)s >= %(most)s
+            )
+            ORDER BY m.conversation_id = %(conversation)s DESC, m.conversation_id,
+                m.created_at, m.id
+            LIMIT 10
             """,
-            [owner],
+            {
+                "conversation": job.conversation,
+                "owner": job.user.pk,
+                "close": CLOSE_TO_LIMIT,
+                "most": runtime.current().get(registry.ANSWERS_PER_USER),
+            },
         )
         return [row[0] for row in cursor.fetchall()]

@@ -8,6 +8,7 @@ import orjson
 import pytest
 from django.utils import timezone
 
+from configs import runtime
 from configs.providers.base import Endpoint, Turn
 from configs.providers.fake import CALLS
 from conversations import services
@@ -85,7 +86,6 @@ def test_answer__provider_fails_after_text__interrupted_and_the_text_stays(ask, 
 
 
 def test_answer__no_endpoint__failed_with_a_reason(ask, worker, script):
-    from configs import runtime
     from configs.models import ModelEndpoint
 
     ModelEndpoint.objects.all().delete()
@@ -193,13 +193,13 @@ def test_answer__delivered_five_times_at_once__written_once(ask, worker, script)
     assert len(CALLS["fake-chat"]) == 1
 
 
-def test_claim__earlier_reply_open__waits_its_turn(ask, script, alice):
+def test_claim__earlier_reply_open__waits_its_turn(ask, script):
     first, second = ask(), ask()
     assert jobs.claim(second.pk) is None
     job = jobs.claim(first.pk)
     assert jobs.claim(second.pk) is None
     jobs.finish(job, jobs.Ending(Status.COMPLETE, 2, "x"))
-    assert jobs.next_in_line(alice.pk) == [second.pk]
+    assert jobs.next_in_line(job) == [second.pk]
     assert jobs.claim(second.pk).history[-1].content == "x"
 
 
@@ -212,7 +212,19 @@ def test_claim__person_has_as_many_as_allowed__waits(ask, script, alice):
     fourth = ask(conversation=services.create_conversation(user=alice).pk)
     assert jobs.claim(fourth.pk) is None
     jobs.finish(claimed[0], jobs.Ending(Status.COMPLETE, 2, "x"))
+    assert jobs.next_in_line(claimed[0]) == [fourth.pk]
     assert jobs.claim(fourth.pk) is not None
+
+
+def test_next_in_line__far_from_the_limit__others_are_not_nudged_again(
+    ask, script, alice, monkeypatch
+):
+    monkeypatch.setenv("CLAWAI_ANSWERS_PER_USER", "50")
+    runtime.refresh()
+    job = jobs.claim(ask().pk)
+    ask(conversation=services.create_conversation(user=alice).pk)
+    jobs.finish(job, jobs.Ending(Status.COMPLETE, 2, "x"))
+    assert jobs.next_in_line(job) == []
 
 
 def test_write__claim_taken_in_between__nothing_of_the_old_worker_lands(ask, script):
