@@ -31,7 +31,7 @@ class WhiteNoiseMiddleware(middleware.WhiteNoiseMiddleware):  # type: ignore[mis
         """Return the answer that holds the file, or a piece of it, or only its headers."""
         response: FileResponse = middleware.WhiteNoiseMiddleware.serve(static_file, request)
         if isinstance(request, ASGIRequest):
-            response.streaming_content = _pieces(response.file_to_stream)  # type: ignore[assignment]
+            response.streaming_content = _pieces(response.file_to_stream)
         return response
 
 
