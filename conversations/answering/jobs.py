@@ -175,7 +175,7 @@ def _begin(job: Job, config: int, prompt: int) -> bool:
             WITH held AS (
                 UPDATE conversations_message
                 SET status = 'generating', config_version = %s, prompt_version = %s,
-                    lease_expires_at = statement_timestamp() + %s
+                    lease_expires_at = statement_timestamp() + make_interval(secs => %s)
                 WHERE id = %s AND epoch = %s AND status IN ('retrieving', 'generating')
                 RETURNING id
             ), earlier AS (
@@ -183,7 +183,7 @@ def _begin(job: Job, config: int, prompt: int) -> bool:
             )
             SELECT id FROM held
             """,
-            [config, prompt, lease(), job.reply, job.epoch],
+            [config, prompt, lease().total_seconds(), job.reply, job.epoch],
         )
         return cursor.fetchone() is not None
 
