@@ -64,9 +64,13 @@ class Server:
         self._refuse_other_versions()
         url = state.read(self.data_dir).get("database_url", "")
         pid = self.pid()
-        if pid is None or not url:
+        # A server that dies while it is attached to, killed a moment ago, is started afresh.
+        if pid is None or not url or not self._becomes_ready(url, pid):
             url, pid = self._launch(url)
-        self._await_ready(url, pid)
+            if not self._becomes_ready(url, pid):
+                complaint = processes.last_complaint(self.log)
+                raise StackError(f"PostgreSQL does not start: {complaint}")
+        _create_database(url)
         return url
 
     def pid(self) -> int | None:
@@ -141,18 +145,18 @@ class Server:
         _run(command, words=f"ALTER ROLE {USER} PASSWORD '{password}'\n")
         return _url(password)
 
-    def _await_ready(self, url: str, pid: int) -> None:
+    def _becomes_ready(self, url: str, pid: int) -> bool:
+        """Wait until the server answers; return False when it has gone instead."""
+        name = str(self.directory)
+
         def gone() -> bool:
             # Asked twice: its command line is empty while it turns into another program.
-            name = str(self.directory)
             return not processes.is_alive(pid, name=name) and not processes.wait_for(
                 lambda: processes.is_alive(pid, name=name), timeout_seconds=0.5
             )
 
         processes.wait_for(lambda: _answers(url) or gone(), timeout_seconds=60)
-        if not _answers(url):
-            raise StackError(f"PostgreSQL does not start: {processes.last_complaint(self.log)}")
-        _create_database(url)
+        return _answers(url)
 
 
 def _url(password: str) -> str:
