@@ -5,13 +5,14 @@ import uuid
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-from simple_history.models import HistoricalRecords
 
 from configs import crypto
 from configs.fields import EncryptedTextField
+from configs.models.history import KeptHistory
 
 
 class Release(models.Model):
@@ -44,8 +45,16 @@ class Release(models.Model):
 class Config(models.Model):
     """One setting: a key, and its value as JSON text (encrypted when it is sensitive).
 
-    An empty value means the default that `configs.registry` declares.
+    An empty value means the default that `configs.registry` declares. Keys that are not declared
+    there are free: an operator made them, and `value_type` says what they hold.
     """
+
+    class ValueType(models.TextChoices):
+        TEXT = "text", _("text")
+        INTEGER = "integer", _("whole number")
+        NUMBER = "number", _("number")
+        BOOLEAN = "boolean", _("yes or no")
+        JSON = "json", _("JSON")
 
     key = models.CharField(
         _("key"),
@@ -57,6 +66,13 @@ class Config(models.Model):
     )
     value = models.TextField(_("value"), blank=True)
     description = models.TextField(_("description"), blank=True)
+    value_type = models.CharField(
+        _("type"),
+        max_length=7,
+        choices=ValueType,
+        blank=True,
+        help_text=_("Of a key that this release does not declare; a declared one has its own."),
+    )
     is_sensitive = models.BooleanField(_("sensitive"), default=False)
     is_public = models.BooleanField(_("public"), default=False)
     version = models.PositiveIntegerField(_("version"), default=1, editable=False)
@@ -71,9 +87,7 @@ class Config(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
     )
-    history = HistoricalRecords(
-        verbose_name=_("setting's history"), history_change_reason_field=models.TextField(null=True)
-    )
+    history = KeptHistory(verbose_name=_("setting's history"))
 
     class Meta:
         verbose_name = _("setting")
@@ -98,6 +112,42 @@ class Config(models.Model):
         """
         text = crypto.decrypt(self.value) if self.is_sensitive else self.value
         return json.loads(text) if text else None
+
+
+class ConfigOverride(models.Model):
+    """The value of a declared setting for the people of one role.
+
+    Whoever holds several roles gets the most generous value: the greatest number, yes before no.
+    """
+
+    key = models.CharField(_("key"), max_length=100)
+    group = models.ForeignKey(
+        Group, verbose_name=_("role"), on_delete=models.CASCADE, related_name="+"
+    )
+    value = models.TextField(_("value"))
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+    updated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("updated by"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    history = KeptHistory(verbose_name=_("exception's history"))
+
+    class Meta:
+        verbose_name = _("exception for a role")
+        verbose_name_plural = _("exceptions for roles")
+        ordering = ["key", "group"]
+        constraints = [
+            models.UniqueConstraint(fields=["key", "group"], name="override_once_a_role")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.group})"
 
 
 class ModelEndpoint(models.Model):
@@ -165,10 +215,7 @@ class ModelEndpoint(models.Model):
     enabled = models.BooleanField(_("enabled"), default=True)
     version = models.PositiveIntegerField(_("version"), default=1, editable=False)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
-    history = HistoricalRecords(
-        verbose_name=_("endpoint's history"),
-        history_change_reason_field=models.TextField(null=True),
-    )
+    history = KeptHistory(verbose_name=_("endpoint's history"))
 
     class Meta:
         verbose_name = _("model endpoint")
@@ -189,9 +236,7 @@ class PromptTemplate(models.Model):
     description = models.TextField(_("description"), blank=True)
     version = models.PositiveIntegerField(_("version"), default=1, editable=False)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
-    history = HistoricalRecords(
-        verbose_name=_("prompt's history"), history_change_reason_field=models.TextField(null=True)
-    )
+    history = KeptHistory(verbose_name=_("prompt's history"))
 
     class Meta:
         verbose_name = _("prompt template")
