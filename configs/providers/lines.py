@@ -26,15 +26,17 @@ class Line:
     def __init__(self) -> None:
         self._stream: _Stream | None = None
         self.is_cut = False
+        self.is_reused = False  # the connection has answered another call before
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
-        """Bind the calls of this thread to this line."""
+        """Bind the calls of this thread to this line; a whole reply leaves its connection open."""
         token = _line.set(self)
         try:
             yield
         finally:
             _line.reset(token)
+            self._let_go()
 
     def cut(self) -> None:
         """Shut the connection down: a read that blocks on it in another thread ends at once."""
@@ -43,11 +45,18 @@ class Line:
             if self._stream is not None and self._stream.line is self:
                 self._stream.shut_down()
 
+    def _let_go(self) -> None:
+        with _ownership:
+            if self._stream is not None and self._stream.line is self:
+                self._stream.line = None
+
     def take(self, stream: "_Stream") -> None:
         """Note that the call goes over `stream` from here on."""
         with _ownership:
             if self.is_cut:
                 raise httpcore.WriteError("The call was cancelled.")
+            if stream.line is not self:
+                self.is_reused = stream.has_answered
             stream.line, self._stream = self, stream
 
 
@@ -57,9 +66,12 @@ class _Stream(httpcore.NetworkStream):
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
         self.line: Line | None = None
+        self.has_answered = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, timeout)
+        received = self._inner.read(max_bytes, timeout)
+        self.has_answered = self.has_answered or bool(received)
+        return received
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         line = _line.get()
@@ -130,20 +142,12 @@ class LineTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request, streaming the response."""
-        response = self._pool.handle_request(
-            httpcore.Request(
-                method=request.method,
-                url=httpcore.URL(
-                    scheme=request.url.raw_scheme,
-                    host=request.url.raw_host,
-                    port=request.url.port,
-                    target=request.url.raw_path,
-                ),
-                headers=request.headers.raw,
-                content=request.stream,
-                extensions=request.extensions,
-            )
-        )
+        line = _line.get()
+        if line is None:
+            with (line := Line()).in_use():
+                response = self._answer(request, line)
+        else:
+            response = self._answer(request, line)
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -151,6 +155,35 @@ class LineTransport(httpx.BaseTransport):
             extensions=response.extensions,
         )
 
+    def _answer(self, request: httpx.Request, line: Line) -> httpcore.Response:
+        """Return the answer to the request, over a connection that is not too old for it.
+
+        A server may end a connection of the pool in the moment that a request goes out on it; the
+        request was not heard then, and goes out again. Each such connection leaves the pool.
+        """
+        while True:
+            line.is_reused = False
+            try:
+                return self._pool.handle_request(_core_request(request))
+            except (httpcore.NetworkError, httpcore.RemoteProtocolError):
+                if line.is_cut or not line.is_reused:
+                    raise
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
+
+
+def _core_request(request: httpx.Request) -> httpcore.Request:
+    return httpcore.Request(
+        method=request.method,
+        url=httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
+        ),
+        headers=request.headers.raw,
+        content=request.stream,
+        extensions=request.extensions,
+    )

@@ -92,19 +92,26 @@ class OpenAICompatibleChat:
                 response.close()
 
     async def _open(self, body: dict[str, Any]) -> aiohttp.ClientResponse:
-        session = await _session()
-        response = await session.post(
-            _address(self.endpoint, "chat/completions"),
-            json=body,
-            headers=_headers(self.endpoint),
-            allow_redirects=False,  # a redirect would carry the key and the prompt elsewhere
-        )
+        try:
+            response = await self._post(body)
+        except aiohttp.ServerDisconnectedError:
+            # It ended a connection of the pool in the moment that the request went out on it.
+            response = await self._post(body)
         try:
             await _require_stream(response)
         except BaseException:
             response.close()
             raise
         return response
+
+    async def _post(self, body: dict[str, Any]) -> aiohttp.ClientResponse:
+        session = await _session()
+        return await session.post(
+            _address(self.endpoint, "chat/completions"),
+            json=body,
+            headers=_headers(self.endpoint),
+            allow_redirects=False,  # a redirect would carry the key and the prompt elsewhere
+        )
 
 
 async def _require_stream(response: aiohttp.ClientResponse) -> None:
