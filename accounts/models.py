@@ -12,6 +12,7 @@ from django.contrib.auth.models import (
 from django.contrib.auth.models import (
     UserManager as DjangoUserManager,
 )
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -121,3 +122,70 @@ class RoleGrant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.group}: {self.permission}"
+
+
+class Scope(models.TextChoices):
+    """What an API key may be used for; its owner's rights bound it from above."""
+
+    CHAT = "chat", _("ask questions and read the owner's conversations")
+    KNOWLEDGE_READ = "knowledge:read", _("read and search knowledge bases")
+    KNOWLEDGE_WRITE = "knowledge:write", _("change knowledge bases and upload documents")
+    CONFIGS_READ = "configs:read", _("read settings")
+    CONFIGS_WRITE = "configs:write", _("change settings")
+
+
+class ApiKey(models.Model):
+    """A key that a program signs in with as its owner; only its SHA-256 is kept.
+
+    The key holds 256 random bits, so that a fast hash is as good as a slow one.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        User, verbose_name=_("owner"), on_delete=models.CASCADE, related_name="api_keys"
+    )
+    name = models.CharField(_("name"), max_length=100)
+    prefix = models.CharField(_("begins with"), max_length=16, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = ArrayField(models.CharField(max_length=20, choices=Scope), verbose_name=_("scopes"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+    last_used_ip = models.GenericIPAddressField(
+        _("last used from"), null=True, blank=True, editable=False
+    )
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+        ordering = ["-created_at", "id"]
+        indexes = [models.Index(fields=["owner", "-created_at"], name="api_key_owner_time")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
+class TokenFamily(models.Model):
+    """One sign-in by JWT: the refresh tokens that follow one another, of which one is good."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        User, verbose_name=_("user"), on_delete=models.CASCADE, related_name="token_families"
+    )
+    current = models.CharField(max_length=32, editable=False)
+    password_stamp = models.CharField(max_length=64, editable=False)
+    created_at = models.DateTimeField(_("signed in"), auto_now_add=True)
+    renewed_at = models.DateTimeField(_("renewed"), auto_now=True)
+    expires_at = models.DateTimeField(_("expires"))
+    revoked_at = models.DateTimeField(_("ended"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("sign-in by token")
+        verbose_name_plural = _("sign-ins by token")
+        ordering = ["-created_at", "id"]
+        default_permissions = ("view", "delete")
+        indexes = [models.Index(fields=["user", "-created_at"], name="token_family_user_time")]
+
+    def __str__(self) -> str:
+        return f"{self.user} {self.created_at:%Y-%m-%d %H:%M}"

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from accounts.models import User
+from accounts.models import ApiKey, Scope, User
 
 
 class StrictMixin:
@@ -61,3 +61,67 @@ class MeSerializer(StrictModelSerializer):
     def get_permissions(self, user: User) -> list[str]:
         """Return what the person may do, as `app.codename`, in order."""
         return sorted(user.get_all_permissions())
+
+
+class CredentialsInput(StrictSerializer):
+    """Name and password."""
+
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=4096, trim_whitespace=False)
+
+
+class RefreshInput(StrictSerializer):
+    """A refresh token."""
+
+    refresh = serializers.CharField(max_length=4096)
+
+
+class TokenPairSerializer(serializers.Serializer[Any]):
+    """An access token, and the refresh token that is good for one renewal."""
+
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+    token_type = serializers.CharField(default="Bearer")
+    expires_in = serializers.IntegerField(source="expires_in_seconds", help_text="seconds")
+
+
+class ApiKeyInput(StrictSerializer):
+    """A key to be made."""
+
+    name = serializers.CharField(max_length=100)
+    scopes = serializers.ListField(child=serializers.ChoiceField(Scope.choices), max_length=20)
+    expires_at = serializers.DateTimeField(required=False, allow_null=True)
+
+
+class RotationInput(StrictSerializer):
+    """For how long the old key works on."""
+
+    overlap_seconds = serializers.IntegerField(min_value=0, max_value=30 * 86400, default=0)
+
+
+class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
+    """A key, without its secret."""
+
+    class Meta:
+        model = ApiKey
+        fields = [
+            "id",
+            "name",
+            "prefix",
+            "scopes",
+            "created_at",
+            "expires_at",
+            "last_used_at",
+            "last_used_ip",
+        ]
+        read_only_fields = fields
+
+
+class NewApiKeySerializer(ApiKeySerializer):
+    """A key with its secret, which is shown this once."""
+
+    key = serializers.CharField(read_only=True, help_text="Shown once: keep it now.")
+
+    class Meta(ApiKeySerializer.Meta):
+        fields = [*ApiKeySerializer.Meta.fields, "key"]
+        read_only_fields = fields

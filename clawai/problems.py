@@ -17,6 +17,7 @@ from clawai.logs import request_id
 from configs.errors import ClawError, Invalid
 
 Errors = dict[str, list[str]]
+CHALLENGE = 'Bearer realm="CLAW.AI"'
 RETRY_AFTER_SECONDS = 5
 """What a 503 asks for when nobody knows better."""
 
@@ -98,7 +99,8 @@ def _of_ours(error: ClawError) -> Problem:
     if error.status == 503 and error.retryable and retry_after is None:  # noqa: PLR2004
         retry_after = RETRY_AFTER_SECONDS
     errors = error.errors if isinstance(error, Invalid) else {}
-    return Problem(error.status, error.code, title, detail, errors, retry_after)
+    headers = {"WWW-Authenticate": CHALLENGE} if error.status == 401 else {}  # noqa: PLR2004
+    return Problem(error.status, error.code, title, detail, errors, retry_after, headers)
 
 
 def _of_rest(error: rest.APIException) -> Problem:

@@ -4,6 +4,7 @@ from typing import Any
 
 from drf_spectacular import openapi
 from drf_spectacular.authentication import SessionScheme as DrfSessionScheme
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 
 class AutoSchema(openapi.AutoSchema):
@@ -20,3 +21,18 @@ class SessionScheme(DrfSessionScheme):  # type: ignore[no-untyped-call]
     """The session cookie of the web."""
 
     target_class = "accounts.authentication.SessionAuthentication"
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """A JWT, or an API key with scopes."""
+
+    target_class = "accounts.authentication.BearerAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Return the scheme as OpenAPI names it."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An access token of `auth/token/`, or an API key (`claw_…`).",
+        }

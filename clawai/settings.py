@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -299,8 +300,14 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 # --- REST --------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.BearerAuthentication",
+        "accounts.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "accounts.permissions.ScopeAllows",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["clawai.api.StrictJSONParser"],
     "DEFAULT_METADATA_CLASS": None,
@@ -308,6 +315,16 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "clawai.api.CursorPagination",
     "EXCEPTION_HANDLER": "clawai.api.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
+    "SIGNING_KEY": f"jwt:{SECRET_KEY}",
+    "ALGORITHM": "HS256",
+    "ISSUER": "clawai",
+    "AUDIENCE": "clawai",
+    "USER_ID_CLAIM": "sub",
+    "LEEWAY": 30,  # clocks of several machines
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "CLAW.AI",

@@ -66,6 +66,12 @@ knowledge = [
 ]
 
 rest = [
+    path("api-keys/", accounts_views.ApiKeysView.as_view()),
+    path("api-keys/<uuid:pk>/", accounts_views.ApiKeyView.as_view()),
+    path("api-keys/<uuid:pk>/rotate/", accounts_views.ApiKeyRotateView.as_view()),
+    path("auth/token/", accounts_views.TokenView.as_view()),
+    path("auth/token/refresh/", accounts_views.TokenRefreshView.as_view()),
+    path("auth/token/revoke/", accounts_views.TokenRevokeView.as_view()),
     path("conversations/", conversations_views.ConversationsView.as_view()),
     path("conversations/<uuid:pk>/", conversations_views.ConversationView.as_view()),
     path("conversations/<uuid:pk>/export/", conversations_views.ExportView.as_view()),

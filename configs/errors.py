@@ -40,6 +40,14 @@ class Invalid(ClawError):
         super().__init__(detail)
 
 
+class NotAuthenticated(ClawError):
+    """The credential is missing, wrong or not good any more."""
+
+    code = "not_authenticated"
+    status = 401
+    title = _("You are not signed in")
+
+
 class NotFound(ClawError):
     """The object does not exist, or the asker may not know that it does."""
 

@@ -18,10 +18,10 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.models import Scope
+from accounts.rest import caller, valid
 from configs.errors import Invalid, NotFound
 from conversations import services, streams
 from conversations.models import Conversation, Message
@@ -52,21 +52,9 @@ class EventStreamRenderer(BaseRenderer):
         return orjson.dumps(data)
 
 
-def _user(request: Request) -> User:
-    assert isinstance(request.user, User)  # noqa: S101 - IsAuthenticated has seen to it
-    return request.user
-
-
-def _valid(serializer: type[Serializer[Any]], request: Request) -> dict[str, Any]:
-    given = serializer(data=request.data)
-    given.is_valid(raise_exception=True)
-    values: dict[str, Any] = given.validated_data
-    return values
-
-
 def _conversation(request: Request, pk: UUID) -> Conversation:
     row = (
-        Conversation.objects.visible_to(_user(request))
+        Conversation.objects.visible_to(caller(request))
         .prefetch_related("knowledge_bases")
         .filter(pk=pk)
         .first()
@@ -77,7 +65,7 @@ def _conversation(request: Request, pk: UUID) -> Conversation:
 
 
 def _messages(request: Request) -> QuerySet[Message]:
-    rows = Message.objects.visible_to(_user(request))
+    rows = Message.objects.visible_to(caller(request))
     return rows.select_related("feedback").prefetch_related("citations")
 
 
@@ -91,6 +79,8 @@ def _message(request: Request, pk: UUID) -> Message:
 @extend_schema(tags=["conversations"])
 class ConversationsView(GenericAPIView[Conversation]):
     """The caller's conversations."""
+
+    scope = Scope.CHAT
 
     serializer_class = ConversationSerializer
     ordering = ("-updated_at", "id")
@@ -111,12 +101,12 @@ class ConversationsView(GenericAPIView[Conversation]):
     @extend_schema(request=ConversationInput, responses={201: ConversationSerializer})
     def post(self, request: Request) -> Response:
         """Start one."""
-        values = _valid(ConversationInput, request)
-        made = services.create_conversation(user=_user(request), **values)
+        values = valid(ConversationInput, request)
+        made = services.create_conversation(user=caller(request), **values)
         return Response(made.to_json(), status=status.HTTP_201_CREATED)
 
     def _found(self, request: Request) -> QuerySet[Conversation]:
-        rows = Conversation.objects.visible_to(_user(request)).prefetch_related("knowledge_bases")
+        rows = Conversation.objects.visible_to(caller(request)).prefetch_related("knowledge_bases")
         rows = rows.filter(archived=_flag(request, "archived") or False)
         pinned = _flag(request, "pinned")
         if pinned is not None:
@@ -140,6 +130,8 @@ def _flag(request: Request, name: str) -> bool | None:
 class ConversationView(APIView):
     """One conversation."""
 
+    scope = Scope.CHAT
+
     @extend_schema(responses=ConversationSerializer)
     def get(self, request: Request, pk: UUID) -> Response:
         """Return it."""
@@ -148,20 +140,22 @@ class ConversationView(APIView):
     @extend_schema(request=ConversationChanges, responses=ConversationSerializer)
     def patch(self, request: Request, pk: UUID) -> Response:
         """Change its title, place or knowledge bases."""
-        values = _valid(ConversationChanges, request)
-        services.change_conversation(user=_user(request), conversation=pk, **values)
+        values = valid(ConversationChanges, request)
+        services.change_conversation(user=caller(request), conversation=pk, **values)
         return Response(_conversation(request, pk).to_json())
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:
         """Delete it; what is being written in it is stopped."""
-        services.delete_conversation(user=_user(request), conversation=pk)
+        services.delete_conversation(user=caller(request), conversation=pk)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 @extend_schema(tags=["messages"])
 class MessagesView(GenericAPIView[Message]):
     """The messages of a conversation."""
+
+    scope = Scope.CHAT
 
     serializer_class = MessageSerializer
     renderer_classes = (JSONRenderer, EventStreamRenderer)
@@ -177,8 +171,8 @@ class MessagesView(GenericAPIView[Message]):
     @extend_schema(request=QuestionInput, responses={202: AskedSerializer})
     def post(self, request: Request, pk: UUID) -> HttpResponse | StreamingHttpResponse:
         """Ask a question; with `Accept: text/event-stream` the answer is the reply's stream."""
-        values = _valid(QuestionInput, request)
-        question, reply = services.ask(user=_user(request), conversation=pk, **values)
+        values = valid(QuestionInput, request)
+        question, reply = services.ask(user=caller(request), conversation=pk, **values)
         return _accepted(request, question, reply)
 
 
@@ -196,6 +190,8 @@ def _accepted(
 class MessageView(APIView):
     """One message."""
 
+    scope = Scope.CHAT
+
     @extend_schema(responses=MessageSerializer)
     def get(self, request: Request, pk: UUID) -> Response:
         """Return it."""
@@ -205,6 +201,8 @@ class MessageView(APIView):
 @extend_schema(tags=["messages"])
 class StreamView(APIView):
     """A reply's events."""
+
+    scope = Scope.CHAT
 
     renderer_classes = (EventStreamRenderer, JSONRenderer)
 
@@ -272,11 +270,13 @@ def _event(frame: bytes) -> bytes:
 class StopView(APIView):
     """Stopping a reply."""
 
+    scope = Scope.CHAT
+
     @extend_schema(request=None, responses=MessageSerializer)
     def post(self, request: Request, pk: UUID) -> Response:
         """Have it written no further; what there is stays."""
-        _valid(NothingInput, request)
-        services.stop(user=_user(request), reply=pk)
+        valid(NothingInput, request)
+        services.stop(user=caller(request), reply=pk)
         return Response(_message(request, pk).to_json())
 
 
@@ -284,13 +284,15 @@ class StopView(APIView):
 class RegenerateView(APIView):
     """Writing a reply once more."""
 
+    scope = Scope.CHAT
+
     renderer_classes = (JSONRenderer, EventStreamRenderer)
 
     @extend_schema(request=None, responses={202: AskedSerializer})
     def post(self, request: Request, pk: UUID) -> HttpResponse | StreamingHttpResponse:
         """Have the question answered again, beside the replies that it has."""
-        _valid(NothingInput, request)
-        question, reply = services.regenerate(user=_user(request), reply=pk)
+        valid(NothingInput, request)
+        question, reply = services.regenerate(user=caller(request), reply=pk)
         return _accepted(request, question, reply)
 
 
@@ -298,11 +300,13 @@ class RegenerateView(APIView):
 class FeedbackView(APIView):
     """What the caller thinks of a reply."""
 
+    scope = Scope.CHAT
+
     @extend_schema(request=FeedbackInput, responses=FeedbackSerializer)
     def put(self, request: Request, pk: UUID) -> Response:
         """Store it; the last word counts."""
-        values = _valid(FeedbackInput, request)
-        feedback = services.give_feedback(user=_user(request), message=pk, **values)
+        values = valid(FeedbackInput, request)
+        feedback = services.give_feedback(user=caller(request), message=pk, **values)
         return Response(feedback.to_json())
 
 
@@ -317,6 +321,8 @@ class AnyFormat(DefaultContentNegotiation):
 @extend_schema(tags=["conversations"])
 class ExportView(APIView):
     """A conversation as a file."""
+
+    scope = Scope.CHAT
 
     content_negotiation_class = AnyFormat
 

@@ -13,9 +13,9 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 
-from accounts.models import User
+from accounts.models import Scope
+from accounts.rest import caller, valid
 from configs.errors import NotFound, TooLarge
 from knowledge import services
 from knowledge.models import Chunk, Document, IndexGeneration, KnowledgeBase
@@ -32,24 +32,15 @@ from knowledge.serializers import (
     UploadInput,
 )
 
+READING = {"GET": Scope.KNOWLEDGE_READ}
+WRITING = dict.fromkeys(("POST", "PUT", "PATCH", "DELETE"), Scope.KNOWLEDGE_WRITE)
+
 FORM_OVERHEAD_BYTES = 64 * 1024
 """What a form may weigh beside its file."""
 
 
-def _user(request: Request) -> User:
-    assert isinstance(request.user, User)  # noqa: S101 - IsAuthenticated has seen to it
-    return request.user
-
-
-def _valid(serializer: type[Serializer[Any]], request: Request) -> dict[str, Any]:
-    given = serializer(data=request.data)
-    given.is_valid(raise_exception=True)
-    values: dict[str, Any] = given.validated_data
-    return values
-
-
 def _bases(request: Request) -> QuerySet[KnowledgeBase]:
-    user = _user(request)
+    user = caller(request)
     rows = KnowledgeBase.objects.visible_to(user).described_for(user)
     return rows.prefetch_related("shared_users", "shared_groups")
 
@@ -62,12 +53,12 @@ def _base(request: Request, pk: UUID) -> KnowledgeBase:
 
 
 def _base_exists(request: Request, pk: UUID) -> None:
-    if not KnowledgeBase.objects.visible_to(_user(request)).filter(pk=pk).exists():
+    if not KnowledgeBase.objects.visible_to(caller(request)).filter(pk=pk).exists():
         raise NotFound
 
 
 def _document(request: Request, pk: UUID) -> Document:
-    row = Document.objects.visible_to(_user(request)).described().filter(pk=pk).first()
+    row = Document.objects.visible_to(caller(request)).described().filter(pk=pk).first()
     if row is None:
         raise NotFound
     return row
@@ -76,6 +67,8 @@ def _document(request: Request, pk: UUID) -> Document:
 @extend_schema(tags=["knowledge"])
 class BasesView(GenericAPIView[KnowledgeBase]):
     """The knowledge bases that the caller may read."""
+
+    scope = READING | WRITING
 
     serializer_class = BaseSerializer
     ordering = ("-created_at", "id")
@@ -89,14 +82,16 @@ class BasesView(GenericAPIView[KnowledgeBase]):
     @extend_schema(request=BaseInput, responses={201: BaseSerializer})
     def post(self, request: Request) -> Response:
         """Make one."""
-        values = _valid(BaseInput, request)
-        made = services.create_base(actor=_user(request), **values)
+        values = valid(BaseInput, request)
+        made = services.create_base(actor=caller(request), **values)
         return Response(BaseSerializer(_base(request, made.pk)).data, status.HTTP_201_CREATED)
 
 
 @extend_schema(tags=["knowledge"])
 class BaseView(GenericAPIView[KnowledgeBase]):
     """One knowledge base."""
+
+    scope = READING | WRITING
 
     serializer_class = BaseSerializer
 
@@ -108,14 +103,14 @@ class BaseView(GenericAPIView[KnowledgeBase]):
     def patch(self, request: Request, pk: UUID) -> Response:
         """Change what is given."""
         _base_exists(request, pk)
-        values = _valid(BaseChanges, request)
-        services.change_base(actor=_user(request), base_id=pk, **values)
+        values = valid(BaseChanges, request)
+        services.change_base(actor=caller(request), base_id=pk, **values)
         return Response(BaseSerializer(_base(request, pk)).data)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:
         """Delete it with its documents."""
-        services.delete_base(actor=_user(request), base_id=pk)
+        services.delete_base(actor=caller(request), base_id=pk)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -123,12 +118,14 @@ class BaseView(GenericAPIView[KnowledgeBase]):
 class BaseReindexView(GenericAPIView[IndexGeneration]):
     """Build the index of a base anew; the one in use is searched until then."""
 
+    scope = READING | WRITING
+
     serializer_class = GenerationSerializer
 
     @extend_schema(request=None, responses={202: GenerationSerializer})
     def post(self, request: Request, pk: UUID) -> Response:
         """Begin."""
-        made = services.reindex_base(actor=_user(request), base_id=pk)
+        made = services.reindex_base(actor=caller(request), base_id=pk)
         return Response(GenerationSerializer(made).data, status.HTTP_202_ACCEPTED)
 
 
@@ -160,6 +157,8 @@ class BoundedUpload(FileUploadHandler):
 class DocumentsView(GenericAPIView[Document]):
     """The documents of a base."""
 
+    scope = READING | WRITING
+
     serializer_class = DocumentSerializer
     parser_classes = [MultiPartParser]
     ordering = ("-created_at", "id")
@@ -173,7 +172,7 @@ class DocumentsView(GenericAPIView[Document]):
     def get(self, request: Request, pk: UUID) -> Response:
         """List them, the newest first."""
         _base_exists(request, pk)
-        rows = Document.objects.visible_to(_user(request)).filter(base_id=pk).described()
+        rows = Document.objects.visible_to(caller(request)).filter(base_id=pk).described()
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(DocumentSerializer(page, many=True).data)
 
@@ -184,8 +183,8 @@ class DocumentsView(GenericAPIView[Document]):
     def post(self, request: Request, pk: UUID) -> Response:
         """Upload a file: 202, and it is indexed; 200 when the base has the same bytes already."""
         _base_exists(request, pk)
-        values = _valid(UploadInput, request)
-        document, created = services.upload(actor=_user(request), base_id=pk, **values)
+        values = valid(UploadInput, request)
+        document, created = services.upload(actor=caller(request), base_id=pk, **values)
         answer = DocumentSerializer(_document(request, document.pk)).data
         return Response(answer, status.HTTP_202_ACCEPTED if created else status.HTTP_200_OK)
 
@@ -193,6 +192,8 @@ class DocumentsView(GenericAPIView[Document]):
 @extend_schema(tags=["knowledge"])
 class DocumentView(GenericAPIView[Document]):
     """One document."""
+
+    scope = READING | WRITING
 
     serializer_class = DocumentSerializer
 
@@ -203,7 +204,7 @@ class DocumentView(GenericAPIView[Document]):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, pk: UUID) -> Response:
         """Delete it with its versions and passages; answers keep what they quoted."""
-        services.delete_document(actor=_user(request), document_id=pk)
+        services.delete_document(actor=caller(request), document_id=pk)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -211,18 +212,22 @@ class DocumentView(GenericAPIView[Document]):
 class DocumentReindexView(GenericAPIView[Document]):
     """Read a document again, or let a failed one go on."""
 
+    scope = READING | WRITING
+
     serializer_class = DocumentSerializer
 
     @extend_schema(request=None, responses={202: DocumentSerializer})
     def post(self, request: Request, pk: UUID) -> Response:
         """Begin; what is in use is searched until then."""
-        services.reindex(actor=_user(request), document_id=pk)
+        services.reindex(actor=caller(request), document_id=pk)
         return Response(DocumentSerializer(_document(request, pk)).data, status.HTTP_202_ACCEPTED)
 
 
 @extend_schema(tags=["knowledge"])
 class ChunksView(GenericAPIView[Chunk]):
     """The passages of the version in use."""
+
+    scope = READING | WRITING
 
     serializer_class = ChunkSerializer
     ordering = ("ordinal", "id")
@@ -244,16 +249,18 @@ class ChunksView(GenericAPIView[Chunk]):
 class SearchView(GenericAPIView[KnowledgeBase]):
     """The passages of a base that answer a question."""
 
+    scope = Scope.KNOWLEDGE_READ
+
     serializer_class = SearchResult
 
     @extend_schema(request=SearchInput, responses=SearchResult)
     def post(self, request: Request, pk: UUID) -> Response:
         """Search."""
         _base_exists(request, pk)
-        values = _valid(SearchInput, request)
+        values = valid(SearchInput, request)
         found = retrieve(
             values["query"],
-            user=_user(request),
+            user=caller(request),
             bases=[pk],
             limit=values.get("top_k"),
             mode=values["mode"],

@@ -7,7 +7,7 @@ import factory
 from django.contrib.auth.hashers import make_password
 from factory.django import DjangoModelFactory
 
-from accounts.models import User
+from accounts.models import ApiKey, User
 from configs.models import Config, ModelEndpoint, PromptTemplate
 from conversations.models import Citation, Conversation, Feedback, Message
 from knowledge.models import Document, DocumentVersion, IndexGeneration, KnowledgeBase
@@ -37,6 +37,17 @@ class UserFactory(DjangoModelFactory[User]):
             user.password = hashed_password()
             user.save(update_fields=["password"])
         return user
+
+
+class ApiKeyFactory(DjangoModelFactory[ApiKey]):
+    class Meta:
+        model = ApiKey
+
+    owner = factory.SubFactory(UserFactory)
+    name = "script"
+    prefix = "claw_abcdef"
+    digest = factory.Sequence(lambda n: f"{n:064x}")
+    scopes = ["chat"]
 
 
 class KnowledgeBaseFactory(DjangoModelFactory[KnowledgeBase]):

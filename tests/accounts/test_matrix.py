@@ -1,11 +1,16 @@
 """Every REST address × method × person: a new address without a row here is a failure."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
 from django.urls import get_resolver
+from django.utils import timezone
+from rest_framework.test import APIClient
 
+from accounts import api_keys
+from accounts.models import ApiKey
 from tests import factories
 
 PEOPLE = ("anonymous", "alice", "bob", "charlie", "olga", "aidan")
@@ -14,6 +19,12 @@ METHODS = ("get", "post", "put", "patch", "delete")
 # Whose the rows are: a private conversation of alice's with a reply; a base of hers that is
 # shared with the group which she and bob are in. One column a person, in the order of PEOPLE.
 EXPECTED: dict[str, dict[str, str]] = {
+    "api-keys/": {"get": "401 200 200 200 200 200", "post": "401 201 201 201 201 201"},
+    "api-keys/<uuid:pk>/": {"delete": "401 204 404 404 404 404"},
+    "api-keys/<uuid:pk>/rotate/": {"post": "401 201 404 404 404 404"},
+    "auth/token/": {"post": "400 400 400 400 400 400"},
+    "auth/token/refresh/": {"post": "400 400 400 400 400 400"},
+    "auth/token/revoke/": {"post": "400 400 400 400 400 400"},
     "conversations/": {"get": "401 200 200 200 200 200", "post": "401 201 201 201 201 201"},
     "conversations/<uuid:pk>/": {
         "get": "401 200 404 404 404 404",
@@ -49,6 +60,7 @@ EXPECTED: dict[str, dict[str, str]] = {
 }
 
 BODIES = {
+    ("api-keys/", "post"): {"name": "script", "scopes": ["chat"]},
     ("conversations/<uuid:pk>/", "patch"): {"title": "Mine"},
     ("conversations/<uuid:pk>/messages/", "post"): {"content": "Why?"},
     ("messages/<uuid:pk>/feedback/", "put"): {"rating": 1},
@@ -82,6 +94,7 @@ def world(alice, bob, charlie, olga, aidan, research):
     document.save()
     people = dict(zip(PEOPLE, (None, alice, bob, charlie, olga, aidan), strict=True))
     rows = {
+        "api-keys": factories.ApiKeyFactory(owner=alice),
         "conversations": conversation,
         "messages": reply,
         "documents": document,
@@ -129,6 +142,26 @@ def test_address__of_an_unseen_row__is_that_of_none(world, api_of, route):
             assert bodies[0].pop("request_id") != bodies[1].pop("request_id")
             assert bodies[0] == bodies[1]
             assert set(theirs.headers) == set(nobodys.headers)
+
+
+@pytest.mark.parametrize("credential", ["another scope", "revoked", "expired"])
+@pytest.mark.parametrize("route", [route for route in routes() if not route.startswith("auth/")])
+def test_address__key_that_does_not_reach_it__is_refused(world, api_of, route, credential):
+    people, rows = world
+    row = rows.get(route.partition("/")[0])
+    chatting = route.startswith(("conversations/", "messages/"))
+    key, secret = api_keys.create(
+        actor=people["alice"], name="x", scopes=["configs:read" if chatting else "chat"]
+    )
+    past = timezone.now() - timedelta(seconds=1)
+    stale = {"revoked": {"revoked_at": past}, "expired": {"expires_at": past}}
+    if credential in stale:
+        ApiKey.objects.filter(pk=key.pk).update(**stale[credential])
+    api = APIClient()
+    api.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
+    for method in EXPECTED[route]:
+        status = answered(api, method, route, row and row.pk).status_code
+        assert status == (403 if credential == "another scope" else 401), method
 
 
 def test_table__names__no_address_that_has_gone():

@@ -102,7 +102,7 @@ def test_unknown_api_address__any_method__is_a_problem_detail(db, path):
 def test_anonymous__protected_address__gets_a_challenge(api_of):
     response = api_of(None).get("/api/v1/me/")
     problem(response, 401, "not_authenticated")
-    assert response["WWW-Authenticate"].startswith("Session")
+    assert response["WWW-Authenticate"].startswith("Bearer")
 
 
 def test_session__without_csrf_token__is_refused(api_of, alice):
