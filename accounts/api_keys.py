@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -84,7 +84,7 @@ def revoke(*, actor: User, key: UUID) -> None:
         _record("api_key.revoke", row, actor)
 
 
-def visible_to(user: User) -> "ApiKey.objects":  # type: ignore[name-defined]
+def visible_to(user: User) -> QuerySet[ApiKey]:
     """Return the keys that `user` may see: their own that were not revoked."""
     return ApiKey.objects.filter(owner=user, revoked_at=None)
 

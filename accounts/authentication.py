@@ -1,8 +1,11 @@
 """How a REST call says who makes it: a session, a JWT or an API key."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import authentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -15,12 +18,13 @@ from configs import origin
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """What came in the `Authorization` header; `scopes` is None where all of the owner's hold."""
+    """What a program signed in with; `scopes` is None where all of the owner's rights hold."""
 
     user: User
     token_family: UUID | None = None
     api_key: UUID | None = None
     scopes: frozenset[str] | None = None
+    expires_at: datetime | None = None
 
     def allows(self, scope: str | None) -> bool:
         """Return whether the credential reaches so far; None is what no key may do."""
@@ -31,11 +35,29 @@ def recognise(secret: str) -> Bearer | None:
     """Return what a JWT or an API key stands for while it is good; one query."""
     if not secret.isascii():
         return None
-    if secret.startswith(api_keys.PREFIX):
-        key = api_keys.recognise(secret, ip=origin.current().ip)
-        return key and Bearer(key.owner, api_key=key.pk, scopes=frozenset(key.scopes))
-    family = tokens.recognise(secret)
-    return family and Bearer(family.user, token_family=family.pk)
+    return _key(secret) if secret.startswith(api_keys.PREFIX) else _token(secret)
+
+
+def _key(secret: str) -> Bearer | None:
+    row = api_keys.recognise(secret, ip=origin.current().ip)
+    return None if row is None else Bearer(row.owner, None, row.pk, frozenset(row.scopes))
+
+
+def _token(secret: str) -> Bearer | None:
+    found = tokens.recognise(secret)
+    return found and Bearer(found[0].user, token_family=found[0].pk, expires_at=found[1])
+
+
+def working(bearers: Iterable[Bearer]) -> set[Bearer]:
+    """Return those that are still good: two queries, however many there are."""
+    now = timezone.now()
+    fresh = [each for each in bearers if each.expires_at is None or each.expires_at > now]
+    keys = {each.api_key for each in fresh if each.api_key}
+    families = {each.token_family for each in fresh if each.token_family}
+    alive = (api_keys.working(keys) if keys else set()) | (
+        tokens.working(families) if families else set()
+    )
+    return {each for each in fresh if (each.api_key or each.token_family) in alive}
 
 
 class BearerAuthentication(authentication.BaseAuthentication):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -82,12 +82,14 @@ def end_all(*, user: User, reason: str) -> None:
         _end(list(rows.select_for_update()), "token.revoke", reason)
 
 
-def recognise(token: str) -> TokenFamily | None:
-    """Return the family of an access token that works, with its user; one query."""
+def recognise(token: str) -> tuple[TokenFamily, datetime] | None:
+    """Return the family of an access token that works, with its user, and its end; one query."""
     try:
-        return _family(_claims(AccessToken, token))
+        claims = _claims(AccessToken, token)
     except NotAuthenticated:
         return None
+    family = _family(claims)
+    return None if family is None else (family, datetime.fromtimestamp(claims["exp"], UTC))
 
 
 def working(families: Iterable[UUID]) -> set[UUID]:

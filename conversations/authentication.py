@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from accounts.authentication import Bearer, working
 from accounts.models import User
 from conversations.streams import rows
 
@@ -24,14 +25,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Credential:
-    """A session that holds a socket open; `revoke` is called when it ends."""
+    """A session, JWT or API key that holds a socket open; `revoke` is called when it ends."""
 
-    session: str
+    session: str | None
+    bearer: Bearer | None
     revoke: Callable[[], Any]
 
 
 class Watch:
-    """Looks every few seconds whether the sessions of all open sockets of a loop still hold."""
+    """Looks every few seconds whether the credentials of all open sockets of a loop still hold."""
 
     def __init__(self) -> None:
         self._held: set[Credential] = set()
@@ -55,13 +57,18 @@ class Watch:
             await asyncio.sleep(EVERY_SECONDS)
             held = tuple(self._held)
             try:
-                valid = await rows.in_thread(partial(valid_sessions, {one.session for one in held}))
+                ended = await rows.in_thread(partial(_ended, held))
             except DatabaseError as error:
-                logger.warning("Sessions cannot be looked up: %s", error)
+                logger.warning("Credentials cannot be looked up: %s", error)
                 continue
-            for credential in held:
-                if credential.session not in valid:
-                    credential.revoke()
+            for credential in ended:
+                credential.revoke()
+
+
+def _ended(held: tuple[Credential, ...]) -> list[Credential]:
+    sessions = valid_sessions({each.session for each in held if each.session})
+    bearers = working(each.bearer for each in held if each.bearer)
+    return [each for each in held if not (each.session in sessions or each.bearer in bearers)]
 
 
 def valid_sessions(keys: set[str]) -> set[str]:
@@ -69,6 +76,8 @@ def valid_sessions(keys: set[str]) -> set[str]:
 
     Two queries, however many there are.
     """
+    if not keys:
+        return set()
     sessions = {
         session.session_key: session.get_decoded()
         for session in Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())

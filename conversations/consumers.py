@@ -11,19 +11,31 @@ from uuid import UUID
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.utils import translation
+from django.utils.translation import gettext as _
 
-from accounts.models import User
-from configs.errors import ClawError, Invalid, NotFound, Unavailable
+from accounts.authentication import Bearer, recognise
+from accounts.models import Scope, User
+from configs.errors import (
+    ClawError,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotAuthenticated,
+    NotFound,
+    Unavailable,
+)
 from conversations import authentication, news, protocol, services, streams
 from conversations.models import Message
-from conversations.protocol import Json, MessageSend, Ping, ReplyResume, ReplyStop
+from conversations.protocol import Auth, Json, MessageSend, Ping, ReplyResume, ReplyStop
 from conversations.streams import doorbell
 from conversations.streams.rows import in_thread
 
 T = TypeVar("T")
 SIGNED_OUT: Final = 4401
+SIGN_IN_SECONDS: Final = 5.0
 TOO_SLOW: Final = 4408
 TOO_MANY: Final = 4429
 MALFORMED_FRAMES: Final = 10
@@ -61,17 +73,35 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]  # channels is not type
     # --- The socket's life ----------------------------------------------------------------------
 
     async def websocket_connect(self, _message: Json) -> None:
-        """Accept a socket with a session; refuse any other before it opens (HTTP 403)."""
-        user = self.scope.get("user")
-        session = self.scope.get("session")
-        if not isinstance(user, User) or session is None or session.session_key is None:
+        """Accept a socket with a session, or with none: its first frame has to sign it in.
+
+        A session that does not hold is refused before the socket opens (HTTP 403).
+        """
+        user, session = self.scope.get("user"), self.scope.get("session")
+        self._language = _language(self.scope)
+        signed_in = isinstance(user, User) and session is not None and session.session_key
+        if not signed_in and settings.SESSION_COOKIE_NAME in self.scope.get("cookies", {}):
             await self.send({"type": "websocket.close"})
             raise StopConsumer
-        self._user = user
-        self._language = user.language or _language(self.scope)
-        self._credential = authentication.Credential(session.session_key, self._sign_out)
-        authentication.watch().add(self._credential)
         await self.send({"type": "websocket.accept"})
+        if signed_in:
+            await self._open(user, session=session.session_key)
+        else:
+            self._start(self._await_sign_in())
+
+    async def _await_sign_in(self) -> None:
+        await asyncio.sleep(SIGN_IN_SECONDS)
+        if self._credential is None:
+            await self._close(SIGNED_OUT)
+
+    async def _open(
+        self, user: User, *, session: str | None = None, bearer: Bearer | None = None
+    ) -> None:
+        """Begin to serve `user` for as long as the credential holds."""
+        self._user = user
+        self._language = user.language or self._language
+        self._credential = authentication.Credential(session, bearer, self._sign_out)
+        authentication.watch().add(self._credential)
         await self._say(protocol.Ready(user.pk))
         self._start(self._listen())
 
@@ -116,6 +146,9 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]  # channels is not type
             await self._refuse(InternalError(), client_id, reply)
 
     async def _handle(self, frame: protocol.ClientFrame) -> None:
+        if self._credential is None or isinstance(frame, Auth):
+            await self._sign_in(frame)
+            return
         match frame:
             case MessageSend():
                 await self._ask(frame)
@@ -126,6 +159,24 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]  # channels is not type
                 await self._call(lambda: services.stop(user=self._user, reply=frame.reply))
             case Ping():
                 await self._say(protocol.Pong())
+
+    async def _sign_in(self, frame: protocol.ClientFrame) -> None:
+        """Let in whoever shows a good credential first; one attempt a socket."""
+        if self._credential is not None:
+            raise Conflict(_("This socket is signed in already."))
+        bearer = None
+        if isinstance(frame, Auth):
+            bearer = await self._call(lambda: recognise(frame.token))
+        if bearer is not None and bearer.allows(Scope.CHAT):
+            await self._open(bearer.user, bearer=bearer)
+            return
+        refusal = (
+            NotAuthenticated()
+            if bearer is None
+            else Forbidden(_("The key lacks the scope “chat”."))
+        )
+        await self._refuse(refusal)
+        await self._close(SIGNED_OUT)
 
     async def _ask(self, frame: MessageSend) -> None:
         question, reply = await self._call(

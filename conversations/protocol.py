@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -18,6 +18,7 @@ MAX_FRAME_BYTES: Final = 64 * 1024
 MAX_CONTENT: Final = 32_000
 MAX_CLIENT_ID: Final = 64
 MAX_BASES: Final = 100
+MAX_TOKEN: Final = 4096
 MAX_NUMBER: Final = 2**31 - 1
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -69,7 +70,14 @@ class Ping:
     """Ask for a `pong`."""
 
 
-ClientFrame = MessageSend | ReplyResume | ReplyStop | Ping
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Sign in with a JWT or an API key: the first frame of a socket that has no session."""
+
+    token: str = field(repr=False)
+
+
+ClientFrame = MessageSend | ReplyResume | ReplyStop | Ping | Auth
 
 
 def text(value: Any, *, longest: int) -> str:
@@ -115,6 +123,10 @@ def _client_id(value: Any) -> str:
     return text(value, longest=MAX_CLIENT_ID)
 
 
+def _token(value: Any) -> str:
+    return text(value, longest=MAX_TOKEN)
+
+
 Reader = Callable[[Any], Any]
 
 _CLIENT: Final[Mapping[str, tuple[type[ClientFrame], Mapping[str, Reader], frozenset[str]]]] = {
@@ -136,6 +148,7 @@ _CLIENT: Final[Mapping[str, tuple[type[ClientFrame], Mapping[str, Reader], froze
     ),
     "reply.stop": (ReplyStop, {"reply": _identifier}, frozenset({"reply"})),
     "ping": (Ping, {}, frozenset()),
+    "auth": (Auth, {"token": _token}, frozenset({"token"})),
 }
 
 
@@ -355,10 +368,10 @@ QUEUED_SEQ: Final = 1
 def encode(frame: ServerFrame) -> bytes:
     """Return the frame as it goes over the wire; optional fields that are not set stay out."""
     body: Json = {"type": frame.TYPE}
-    for field in fields(frame):
-        value = getattr(frame, field.name)
+    for each in fields(frame):
+        value = getattr(frame, each.name)
         if value is not None:
-            body[field.name] = value
+            body[each.name] = value
     return orjson.dumps(body)
 
 

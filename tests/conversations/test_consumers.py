@@ -11,11 +11,13 @@ from django.conf import settings
 from django.test import Client as Browser
 from django.utils import timezone
 
+from accounts import api_keys, tokens
+from accounts.models import ApiKey
 from clawai.asgi import application
-from conversations import authentication, services
+from conversations import authentication, consumers, services
 from conversations.models import Conversation
 from conversations.streams import doorbell
-from tests.factories import DocumentFactory, KnowledgeBaseFactory
+from tests.factories import PASSWORD, DocumentFactory, KnowledgeBaseFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ORIGIN = (b"origin", b"http://localhost")
@@ -93,10 +95,104 @@ def question(conversation, **fields):
     return frame | fields
 
 
-def test_connect__nobody_signed_in__refused_before_accept(broker, db):
+def test_connect__session_that_does_not_hold__refused_before_accept(broker, alice):
+    browser = signed_in(alice)
+    browser.cookies[settings.SESSION_COOKIE_NAME] = "gone"
+
+    async def scenario():
+        assert not await Socket(browser).connect()
+
+    play(scenario)
+
+
+def test_connect__no_sign_in_in_time__closes_with_4401(broker, db, monkeypatch):
+    monkeypatch.setattr(consumers, "SIGN_IN_SECONDS", 0.3)
+
     async def scenario():
         socket = Socket(Browser())
-        assert not await socket.connect()
+        assert await socket.connect()
+        assert await socket.closed(seconds=2) == 4401
+
+    play(scenario)
+
+
+def secret_of(kind, user):
+    if kind == "key":
+        return api_keys.create(actor=user, name="x", scopes=["chat"])[1]
+    return tokens.obtain(request=None, username=user.username, password=PASSWORD).access
+
+
+@pytest.mark.parametrize("kind", ["key", "token"])
+def test_auth__good_credential__is_the_persons_socket(alice, ask, broker, kind):
+    alice.set_password(PASSWORD)
+    alice.save()
+    secret = secret_of(kind, alice)
+    reply = ask()
+
+    async def scenario():
+        socket = Socket(Browser())
+        assert await socket.connect()
+        await socket.say(type="auth", token=secret)
+        assert (await socket.next())["user"] == str(alice.pk)
+        await socket.say(type="reply.resume", reply=str(reply.pk), epoch=0, after=0)
+        assert (await socket.next())["type"] in {"reply.resync", "reply.status"}
+        await socket.say(type="auth", token=secret)
+        assert (await socket.until("error"))[-1]["error"]["code"] == "conflict"
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "auth", "token": "claw_wrong"},
+        {"type": "auth", "token": "a.b.c"},
+        {"type": "auth", "token": "OTHER SCOPE"},
+        {"type": "ping"},
+        {"type": "reply.stop", "reply": str(uuid4())},
+    ],
+    ids=str,
+)
+def test_auth__anything_else_first__is_refused_and_closes(alice, broker, frame):
+    if frame.get("token") == "OTHER SCOPE":
+        frame = frame | {
+            "token": api_keys.create(actor=alice, name="x", scopes=["knowledge:read"])[1]
+        }
+
+    async def scenario():
+        socket = Socket(Browser())
+        assert await socket.connect()
+        await socket.say(**frame)
+        assert (await socket.next())["error"]["code"] in {"not_authenticated", "forbidden"}
+        assert await socket.closed() == 4401
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("end", ["revoked", "family", "expired"])
+def test_auth__credential_ends__socket_closes_with_4401(alice, broker, monkeypatch, end):
+    monkeypatch.setattr(authentication, "EVERY_SECONDS", 0.2)
+    alice.set_password(PASSWORD)
+    alice.save()
+    secret = secret_of("token" if end == "family" else "key", alice)
+
+    def act():
+        if end == "family":
+            tokens.end_all(user=alice, reason="roles")
+        else:
+            field = {"revoked": "revoked_at", "expired": "expires_at"}[end]
+            ApiKey.objects.update(**{field: timezone.now()})
+
+    async def scenario():
+        socket = Socket(Browser())
+        assert await socket.connect()
+        await socket.say(type="auth", token=secret)
+        assert (await socket.next())["type"] == "ready"
+        await asyncio.sleep(0.5)
+        await socket.say(type="ping")
+        assert (await socket.next())["type"] == "pong"
+        await sync_to_async(act, thread_sensitive=False)()
+        assert await socket.closed(seconds=3) == 4401
 
     play(scenario)
 
