@@ -53,6 +53,17 @@ class InvitationForm(SetPasswordForm):  # type: ignore[type-arg]
         _bound_passwords(self)
 
 
+class ConfirmForm(forms.Form):
+    """The password once more."""
+
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        max_length=LONGEST_PASSWORD,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+
+
 class PreferencesForm(forms.Form):
     """Language and theme; what is left out stays as it is."""
 

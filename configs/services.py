@@ -133,7 +133,7 @@ def _write_setting(
     row = Config.objects.select_for_update().filter(key=setting.key).first()
     _require_version(row.version if row else 0, expected)
     row = row or Config(key=setting.key, version=0)
-    row.value = crypto.encrypt(text) if setting.sensitive else text
+    row.value = crypto.encrypt(text, row.place) if setting.sensitive else text
     row.is_sensitive, row.is_public = setting.sensitive, setting.public
     row.description = str(setting.help)
     row.updated_by = actor

@@ -110,8 +110,13 @@ class Config(models.Model):
         Raises:
             SecretUnreadable: it is sensitive and no key opens it.
         """
-        text = crypto.decrypt(self.value) if self.is_sensitive else self.value
+        text = crypto.decrypt(self.value, self.place) if self.is_sensitive else self.value
         return json.loads(text) if text else None
+
+    @property
+    def place(self) -> str:
+        """Return what binds a sealed value to this setting and its history."""
+        return f"config:{self.key}"
 
 
 class ConfigOverride(models.Model):

@@ -9,10 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
-from django.db import models
-from django.db.models.functions import Cast
 
-from configs import crypto, registry
+from configs import registry
 from configs.errors import ClawError, Invalid
 from configs.models import Config, ConfigOverride, ModelEndpoint, PromptTemplate, Release
 from configs.providers.base import Endpoint
@@ -143,17 +141,14 @@ def _overrides(rows: Iterable[ConfigOverride]) -> dict[str, dict[int, Any]]:
 
 # --- Endpoints ---------------------------------------------------------------------------------
 def _usable_endpoints() -> list[tuple[str, Endpoint]]:
-    # The key is read as it is stored: one that cannot be opened must not hide the other rows.
-    rows = ModelEndpoint.objects.filter(enabled=True).defer("api_key")
-    stored = rows.annotate(sealed=Cast("api_key", models.TextField()))
-    found = [(row.kind, _endpoint(row, row.sealed)) for row in stored]
+    found = [(row.kind, _endpoint(row)) for row in ModelEndpoint.objects.filter(enabled=True)]
     return [(kind, endpoint) for kind, endpoint in found if endpoint is not None]
 
 
-def _endpoint(row: ModelEndpoint, sealed: str) -> Endpoint | None:
+def _endpoint(row: ModelEndpoint) -> Endpoint | None:
     try:
-        key, url = crypto.decrypt(sealed), row.base_url
-    except ClawError:
+        key, url = row.api_key, row.base_url
+    except ClawError:  # it must not hide the other rows
         logger.error("The key of the endpoint %s cannot be opened.", row.name)  # noqa: TRY400
         return None
     if row.provider == ModelEndpoint.Provider.ZHIPU:

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from configs import registry, runtime
+from configs.fields import Sealed
 from configs.models import Config, ModelEndpoint, Release
 
 pytestmark = pytest.mark.django_db
@@ -97,7 +98,7 @@ def test_endpoints__zhipu__is_usable_with_a_key_of_row_or_environment(settings):
 
 
 def test_endpoints__unreadable_key__hides_only_its_own_row(caplog):
-    ModelEndpoint.objects.filter(name="zhipu-glm").update(api_key="enc:v1:unreadable")
+    ModelEndpoint.objects.filter(name="zhipu-glm").update(api_key=Sealed("enc:v1:unreadable"))
     assert [e.name for e in runtime.refresh().endpoints("chat")] == ["local-extractive"]
     assert "zhipu-glm" in caplog.text
 
