@@ -1,8 +1,11 @@
-"""How often the doors may be knocked at: one place for every limit."""
+"""How much a person may have, and how often the doors may be knocked at: every limit."""
 
 import ipaddress
 import logging
+import time
 from collections.abc import Iterable
+from threading import Lock
+from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -11,16 +14,63 @@ from django.utils.translation import ngettext
 from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 
-from accounts.models import username_key
+from accounts.models import User, username_key
+from configs import registry, runtime
 from configs.errors import RateLimited, Unavailable
+from configs.registry import Setting
+from configs.registry.setting import T
 
 logger = logging.getLogger(__name__)
 
-LOGINS_OF_AN_ACCOUNT = "10/5m"
-LOGINS_FROM_AN_ADDRESS = "100/5m"
 RETRY_AFTER_SECONDS = 5
+ROLES_REMEMBERED_SECONDS = 5.0
+MOST_REMEMBERED = 10_000
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+# --- What a person may have ----------------------------------------------------------------
+def of_person(user: User, setting: Setting[T]) -> T:
+    """Return what a setting is for one person: the most generous exception of their roles.
+
+    A change of roles counts within five seconds. While no role has an exception, nothing is asked.
+    """
+    snapshot = runtime.current()
+    if setting.key not in snapshot.overrides:
+        return snapshot.get(setting)
+    return snapshot.get(setting, _roles.of(user))
+
+
+class _Roles:
+    """The roles of people, remembered for some seconds: a limit must not cost a query each time."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: dict[UUID, tuple[float, tuple[int, ...]]] = {}
+
+    def of(self, user: User) -> tuple[int, ...]:
+        """Return the ids of the groups of a person."""
+        known = self._known.get(user.pk)
+        if known and time.monotonic() < known[0]:
+            return known[1]
+        roles = tuple(user.groups.order_by("pk").values_list("pk", flat=True))
+        with self._lock:
+            if len(self._known) >= MOST_REMEMBERED:
+                self._known.clear()
+            self._known[user.pk] = (time.monotonic() + ROLES_REMEMBERED_SECONDS, roles)
+        return roles
+
+    def forget(self) -> None:
+        """Ask anew."""
+        with self._lock:
+            self._known.clear()
+
+
+_roles = _Roles()
+forget_roles = _roles.forget
+
+
+# --- The doors ---------------------------------------------------------------------------------
 
 
 def client_address(request: HttpRequest) -> str:
@@ -68,11 +118,15 @@ def count_login(request: HttpRequest, username: str) -> None:
         RateLimited: too many; it opens again by itself after `retry_after` seconds.
         Unavailable: they cannot be counted at the moment, so nobody is let in.
     """
-    _count(request, "login.address", client_address(request), LOGINS_FROM_AN_ADDRESS)
-    _count(request, "login.account", username_key(username), LOGINS_OF_AN_ACCOUNT)
+    snapshot = runtime.current()
+    window = snapshot.get(registry.LOGIN_WINDOW_MINUTES) * 60
+    from_address = (snapshot.get(registry.LOGINS_PER_ADDRESS), window)
+    of_account = (snapshot.get(registry.LOGINS_PER_ACCOUNT), window)
+    _count(request, "login.address", client_address(request), from_address)
+    _count(request, "login.account", username_key(username), of_account)
 
 
-def _count(request: HttpRequest, group: str, value: str, rate: str) -> None:
+def _count(request: HttpRequest, group: str, value: str, rate: tuple[int, int]) -> None:
     try:
         usage = get_usage(
             request, group=group, key=lambda *_request: value, rate=rate, increment=True

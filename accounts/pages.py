@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import limits, services
 from accounts.forms import InvitationForm, LoginForm, PasswordChangeForm, PreferencesForm
 from accounts.models import User
+from configs import registry, runtime
 from configs.errors import RateLimited, Unavailable
 
 LANGUAGE_COOKIE_SECONDS = 365 * 24 * 3600
@@ -48,6 +49,16 @@ class LoginView(auth_views.LoginView):
         if user.language:
             _remember_language(answer, user.language)
         return answer
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        """Add what an operator has people told here."""
+        snapshot = runtime.current()
+        return super().get_context_data(
+            brand=snapshot.get(registry.BRANDING_NAME),
+            hint=snapshot.get(registry.BRANDING_SIGN_IN),
+            support=snapshot.get(registry.BRANDING_SUPPORT),
+            **context,
+        )
 
     def _refuse(self, refusal: RateLimited | Unavailable) -> HttpResponse:
         """Show the form again, with nothing checked and the time to wait."""

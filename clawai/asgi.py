@@ -62,7 +62,9 @@ async def lifespan(_scope: Scope, receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            await asyncio.to_thread(runtime.start)
+            await asyncio.to_thread(runtime.start, "web")
+        else:
+            await asyncio.to_thread(runtime.stop)
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

@@ -16,13 +16,29 @@ HEARTBEAT_SECONDS = 15
 
 
 @signals.worker_ready.connect
-def refresh_configuration(**_: Any) -> None:
+def refresh_configuration(sender: Any = None, **_: Any) -> None:
     """Begin the live refreshing of the configuration with the worker."""
     from configs import runtime
 
-    runtime.start()
+    runtime.start(str(getattr(sender, "hostname", "worker")).partition("@")[0])
     if "answers" in app.amqp.queues.consume_from:
         threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+
+
+@signals.beat_init.connect
+def refresh_configuration_of_beat(**_: Any) -> None:
+    """Begin the live refreshing of the configuration with beat."""
+    from configs import runtime
+
+    runtime.start("beat")
+
+
+@signals.worker_shutdown.connect
+def end_refreshing(**_: Any) -> None:
+    """Take the worker off the list of processes."""
+    from configs import runtime
+
+    runtime.stop()
 
 
 def _warm_up() -> None:

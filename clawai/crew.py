@@ -15,6 +15,7 @@ from django.urls import get_resolver
 
 from clawai.asgi import application
 from clawai.celery import app
+from configs import runtime
 
 WEBSOCKET_MESSAGE_BYTES = 65_536
 WEBSOCKET_PING_SECONDS = 15
@@ -66,7 +67,10 @@ def indexing() -> None:
 
 def beat() -> None:
     """Send what is due."""
-    Beat(app=app, loglevel=_level(), quiet=True).run()
+    try:
+        Beat(app=app, loglevel=_level(), quiet=True).run()
+    finally:
+        runtime.stop()
 
 
 def _work(name: str, queues: list[str], *, threads: int) -> None:

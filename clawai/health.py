@@ -17,6 +17,8 @@ from django.views.decorators.cache import never_cache
 from django_prometheus.exports import ExportToDjangoView
 from django_redis.exceptions import ConnectionInterrupted
 
+from configs import processes
+
 CHECK_SECONDS = 2
 RETRY_AFTER_SECONDS = 5
 WORKERS = ("answers", "indexing")
@@ -64,6 +66,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not _is_collector(request):
         raise Http404
     counters: HttpResponse = ExportToDjangoView(request)
+    counters.write(processes.exposition())
     return counters
 
 

@@ -3,13 +3,17 @@
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import uuid4
 
+from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from configs.models import RunningProcess
 
@@ -76,3 +80,34 @@ class Reporter:
 def running() -> Sequence[RunningProcess]:
     """Return the processes that were heard of within the last minute, by name."""
     return list(RunningProcess.objects.filter(seen_at__gte=Now() - GONE_AFTER))
+
+
+class _Rows(Collector):
+    """The processes as Prometheus sees them: every one, whichever of them is asked."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the release of each process, and when it was last heard of."""
+        labels = ["process", "host", "pid"]
+        version = GaugeMetricFamily(
+            "clawai_configs_version", "Release that the process runs with.", labels=labels
+        )
+        seen = GaugeMetricFamily(
+            "clawai_configs_process_seen_timestamp_seconds",
+            "When the process last said that it runs, as a Unix time.",
+            labels=labels,
+        )
+        for row in running():
+            of = [row.name, row.host, str(row.pid)]
+            version.add_metric(of, row.config_version)
+            seen.add_metric(of, row.seen_at.timestamp())
+        return [version, seen]
+
+
+def exposition() -> bytes:
+    """Return the list of processes as Prometheus reads it; nothing while the database is away."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Rows())
+    try:
+        return generate_latest(registry)
+    except DatabaseError:
+        return b""

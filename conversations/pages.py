@@ -12,11 +12,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts import limits
 from accounts.models import User
 from configs import registry, runtime
 from conversations.models import Conversation
+from knowledge import services as knowledge
 from knowledge.models import KnowledgeBase
-from knowledge.parsing.sniffing import EXTENSIONS
 
 HANDBOOK = "handbook"
 """Slug of the demo knowledge base, on which the example questions work."""
@@ -40,7 +41,8 @@ def chat(request: HttpRequest, conversation: uuid.UUID | None = None) -> HttpRes
         "section": "chat",
         "brand": snapshot.get(registry.BRANDING_NAME),
         "notice": snapshot.get(registry.BRANDING_NOTICE),
-        "accept": ",".join(sorted(EXTENSIONS)),
+        "accept": ",".join(knowledge.accepted()),
+        "longest": limits.of_person(request.user, registry.QUESTION_CHARACTERS),
         "chat": _chat_data(request.user, conversation),
     }
     return render(request, "chat.html", context)
@@ -51,12 +53,15 @@ def _chat_data(user: User, conversation: uuid.UUID | None) -> dict[str, Any]:
     snapshot = runtime.current()
     endpoints = snapshot.endpoints("chat")
     bases = _bases(user)
-    megabytes = snapshot.get(registry.UPLOADS_MAX_MB)
+    megabytes = knowledge.max_bytes(user) >> 20
     return {
         "conversation": conversation,
         "socket": "/ws/chat/",
         "bases": bases,
-        "examples": _examples(bases),
+        "examples": list(snapshot.get(registry.BRANDING_EXAMPLES)) or _examples(bases),
+        "features": {
+            "feedback": limits.of_person(user, registry.FEEDBACK_ENABLED),
+        },
         "welcome": snapshot.get(registry.BRANDING_WELCOME),
         "model": {
             "configured": any(endpoint.provider != "local" for endpoint in endpoints),

@@ -12,7 +12,6 @@ from configs.providers.base import Role, Source, Turn
 from configs.providers.tokens import estimate_tokens
 
 _DELIMITER: Final = re.compile(r"<(?=/?\s*passages?\b)", re.IGNORECASE)
-REPLY_TOKENS: Final = 1024
 """Kept free for the reply in a model's context."""
 TITLE_CHARACTERS: Final = 60
 _TITLE_EDGES: Final = " \t\r\n\"'“”‘’《》「」#*。.:：,，!！"
@@ -86,10 +85,10 @@ def build(
     """Return the turns: instructions with the passages, earlier messages, the question.
 
     `values` fill the template's placeholders but `{passages}`. `history` is cut once more where
-    the model's context of `context_tokens` would not hold it.
+    `context_tokens`, the model's context less what the reply may take, would not hold it.
     """
     system = templates.render(template, **values, passages=passages_block(sources))
-    used = estimate_tokens(system) + estimate_tokens(question) + REPLY_TOKENS
+    used = estimate_tokens(system) + estimate_tokens(question)
     said = recent(history, tokens=max(0, context_tokens - used))
     return (
         Turn("system", system, tuple(sources)),

@@ -12,8 +12,10 @@ from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts import limits
 from accounts.models import User
-from configs.errors import Conflict, NotFound
+from configs import registry
+from configs.errors import Conflict, Forbidden, Invalid, NotFound
 from conversations.models import Conversation, Feedback, Message
 from conversations.protocol import QUEUED_SEQ, UNSET, _Unset
 from conversations.streams import UNREACHABLE, log, rows
@@ -85,7 +87,9 @@ def ask(
 
     Raises:
         NotFound: the conversation, a knowledge base or the parent is not there for this person.
+        Invalid: the question is longer than this person's may be.
     """
+    _check_length(user, content)
     try:
         with transaction.atomic():
             thread = _thread(user, conversation, parent)
@@ -148,7 +152,10 @@ def give_feedback(*, user: User, message: UUID, rating: int, comment: str = "") 
 
     Raises:
         NotFound: the reply is not there for this person.
+        Forbidden: judging replies is switched off.
     """
+    if not limits.of_person(user, registry.FEEDBACK_ENABLED):
+        raise Forbidden(_("Judging replies is switched off here."))
     row = _reply(user, message)
     return Feedback.objects.update_or_create(
         message=row, defaults={"rating": rating, "comment": comment}
@@ -156,6 +163,13 @@ def give_feedback(*, user: User, message: UUID, rating: int, comment: str = "") 
 
 
 # --- What these have in common -----------------------------------------------------------------
+
+
+def _check_length(user: User, content: str) -> None:
+    longest = limits.of_person(user, registry.QUESTION_CHARACTERS)
+    if len(content) > longest:
+        complaint = _("A question may have at most %(count)d characters.") % {"count": longest}
+        raise Invalid(complaint, errors={"content": [complaint]})
 
 
 def _check_readable(user: User, bases: Collection[UUID]) -> None:

@@ -12,10 +12,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts import limits
 from accounts.models import User
 from configs import registry, runtime
+from knowledge import services
 from knowledge.models import Document, DocumentVersion, KnowledgeBase
-from knowledge.parsing.sniffing import EXTENSIONS
 
 WINDOW = 20_000
 """Characters shown on each side of a passage."""
@@ -29,16 +30,16 @@ def _person(request: HttpRequest) -> User:
     return request.user
 
 
-def _frame(entry: str, page: dict[str, Any], **context: Any) -> dict[str, Any]:
+def _frame(user: User, entry: str, page: dict[str, Any], **context: Any) -> dict[str, Any]:
     """Return the context that every page of the room shares."""
-    snapshot = runtime.current()
-    megabytes = snapshot.get(registry.UPLOADS_MAX_MB)
+    megabytes = services.max_bytes(user) >> 20
     page["limits"] = {
         "bytes": megabytes * 1024 * 1024,
         "text": _("The file is larger than %(limit)s MB.") % {"limit": megabytes},
-        "accept": ",".join(sorted(EXTENSIONS)),
+        "accept": ",".join(services.accepted()),
     }
-    brand = snapshot.get(registry.BRANDING_NAME)
+    page["sharing"] = limits.of_person(user, registry.SHARING_ENABLED)
+    brand = runtime.current().get(registry.BRANDING_NAME)
     return {"entry": entry, "section": "knowledge", "brand": brand, "page": page, **context}
 
 
@@ -47,11 +48,12 @@ def _frame(entry: str, page: dict[str, Any], **context: Any) -> dict[str, Any]:
 @login_required
 def bases(request: HttpRequest) -> HttpResponse:
     """Show the bases that one may read."""
-    editable = KnowledgeBase.objects.editable_by(_person(request)).values_list("pk", flat=True)
+    user = _person(request)
+    editable = KnowledgeBase.objects.editable_by(user).values_list("pk", flat=True)
     return render(
         request,
         "knowledge/bases.html",
-        _frame("knowledge-bases.js", {"editable": [str(pk) for pk in editable]}),
+        _frame(user, "knowledge-bases.js", {"editable": [str(pk) for pk in editable]}),
     )
 
 
@@ -67,15 +69,16 @@ def base(request: HttpRequest, slug: str, *, searching: bool = False) -> HttpRes
     user = _person(request)
     row = get_object_or_404(KnowledgeBase.objects.visible_to(user), slug=slug)
     editable = KnowledgeBase.objects.editable_by(user).filter(pk=row.pk).exists()
+    sharing = limits.of_person(user, registry.SHARING_ENABLED)
     page = {
         "base": {"id": row.pk, "name": row.name, "slug": row.slug},
         "editable": editable,
         "topK": runtime.current().get(registry.RETRIEVAL_TOP_K),
-        **(_sharers(user) if editable and not searching else {}),
+        **(_sharers(user) if editable and sharing and not searching else {}),
     }
     entry = "search-test.js" if searching else "knowledge-base.js"
     return render(
-        request, "knowledge/base.html", _frame(entry, page, base=row, searching=searching)
+        request, "knowledge/base.html", _frame(user, entry, page, base=row, searching=searching)
     )
 
 
@@ -120,7 +123,7 @@ def document(request: HttpRequest, document: uuid.UUID) -> HttpResponse:
         "versions": [_version(each, row) for each in row.versions.defer("text", "outline")],
     }
     return render(
-        request, "knowledge/document.html", _frame("document-page.js", page, document=row)
+        request, "knowledge/document.html", _frame(user, "document-page.js", page, document=row)
     )
 
 

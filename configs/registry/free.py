@@ -64,4 +64,4 @@ def check_free_key(key: str) -> None:
         raise Invalid(complaint, errors={"key": [complaint]})
 
 
-RESERVED: Final = frozenset(group.value for group in Group if group != Group.FREE) | {"login"}
+RESERVED: Final = frozenset(group.value for group in Group if group != Group.FREE)

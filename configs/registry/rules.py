@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from configs.registry import knowledge
+from configs.registry import chat, house, knowledge
 from configs.registry.setting import AnySetting
 
 
@@ -34,6 +34,19 @@ RULES: Final = (
             values[knowledge.RETRIEVAL_TOP_K.key] <= values[knowledge.RETRIEVAL_CANDIDATES.key]
         ),
         _("There must be at least as many candidates as passages."),
+    ),
+    Rule(
+        (house.LOGINS_PER_ACCOUNT, house.LOGINS_PER_ADDRESS),
+        lambda values: values[house.LOGINS_PER_ACCOUNT.key] <= values[house.LOGINS_PER_ADDRESS.key],
+        _("An address must have at least as many attempts as an account."),
+    ),
+    Rule(
+        (chat.ANSWERS_LEASE_SECONDS, chat.ANSWERS_CHECKPOINT_SECONDS),
+        lambda values: (
+            values[chat.ANSWERS_CHECKPOINT_SECONDS.key] * 4
+            <= values[chat.ANSWERS_LEASE_SECONDS.key]
+        ),
+        _("The time without a sign of life must be at least four savings long."),
     ),
 )
 

@@ -63,6 +63,10 @@ class Snapshot:
         by_group = self.overrides.get(setting.key, NOTHING)
         return [by_group[group] for group in groups if group in by_group]
 
+    def most(self, setting: Setting[T]) -> T:
+        """Return the most generous value that anybody has."""
+        return max([self.get(setting), *self.overrides.get(setting.key, NOTHING).values()])
+
     def source(self, setting: AnySetting, groups: Iterable[int] = ()) -> Source:
         """Say where the value in force comes from."""
         by_group = self.overrides.get(setting.key, NOTHING)

@@ -26,8 +26,6 @@ from conversations.protocol import Event
 from conversations.streams import Outgoing, Publisher
 
 T = TypeVar("T")
-DEADLINE_SECONDS: Final = 25 * 60
-"""Celery's own limits do not reach work in threads."""
 CLOSE_SECONDS: Final = 3.0
 _UNSTORABLE: Final = {0: "\ufffd", **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
 
@@ -141,7 +139,8 @@ class Engine:
         try:
             done, _ = await asyncio.wait(
                 {reading, interrupted},
-                timeout=DEADLINE_SECONDS,
+                # Celery's own limits do not reach work in threads.
+                timeout=runtime.current().get(registry.ANSWERS_MINUTES) * 60,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if not done:

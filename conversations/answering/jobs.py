@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet, prefetch_related_objects
 from django.db.models.functions import Now
 
+from accounts import limits
 from accounts.models import User
 from configs import registry, runtime
 from configs.errors import ClawError
@@ -76,6 +77,8 @@ def claim(reply: UUID) -> Job | None:
     A reply waits while an earlier one of its conversation is open, or while its asker has as many
     in progress as one person may.
     """
+    snapshot = runtime.current()
+    by_role = snapshot.overrides.get(registry.ANSWERS_PER_USER.key, {})
     # The owner, with what the statement says about the reply as further attributes.
     owners: Iterable[Any] = User.objects.raw(
         """
@@ -96,7 +99,12 @@ def claim(reply: UUID) -> Job | None:
                     SELECT count(*) FROM conversations_message b
                     JOIN conversations_conversation o ON o.id = b.conversation_id
                     WHERE o.owner_id = c.owner_id AND b.status IN ('retrieving', 'generating')
-                ) < %(most)s
+                ) < coalesce((
+                    SELECT max(r.most)
+                    FROM unnest(%(roles)s::int[], %(mosts)s::int[]) AS r(role, most)
+                    JOIN accounts_user_groups g ON g.group_id = r.role
+                    WHERE g.user_id = c.owner_id
+                ), %(most)s)
             RETURNING m.epoch, m.seq, m.parent_id, c.id AS conversation, c.owner_id, c.title
         )
         SELECT u.*, claimed.epoch, claimed.seq, claimed.parent_id, claimed.conversation,
@@ -111,7 +119,9 @@ def claim(reply: UUID) -> Job | None:
         {
             "reply": reply,
             "lease": lease(),
-            "most": runtime.current().get(registry.ANSWERS_PER_USER),
+            "most": snapshot.get(registry.ANSWERS_PER_USER),
+            "roles": list(by_role),
+            "mosts": list(by_role.values()),
         },
     )
     return next((_job(reply, owner) for owner in owners), None)
@@ -304,7 +314,7 @@ def next_in_line(job: Job) -> list[UUID]:
                 "conversation": job.conversation,
                 "owner": job.user.pk,
                 "close": CLOSE_TO_LIMIT,
-                "most": runtime.current().get(registry.ANSWERS_PER_USER),
+                "most": limits.of_person(job.user, registry.ANSWERS_PER_USER),
             },
         )
         return [row[0] for row in cursor.fetchall()]

@@ -69,7 +69,8 @@ def _write(job: jobs.Job, loop: engine.Engine, outgoing: Outgoing) -> engine.Wri
         endpoints = snapshot.endpoints("chat")
         if not endpoints:
             raise NoEndpoint
-        turns = _prepare(job, snapshot, loop, outgoing, endpoints)
+        with runtime.pinned(snapshot):  # the search too runs with what the reply says it ran with
+            turns = _prepare(job, snapshot, loop, outgoing, endpoints)
     except ClawError as error:
         return engine.Written(error=error)
     if turns is None:
@@ -107,7 +108,8 @@ def _prepare(
         sources=sources,
         history=history,
         question=job.question,
-        context_tokens=min(endpoint.context_tokens for endpoint in endpoints),
+        context_tokens=min(endpoint.context_tokens for endpoint in endpoints)
+        - snapshot.get(registry.REPLY_TOKENS),
     )
 
 

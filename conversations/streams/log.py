@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from configs import registry, runtime
 from conversations.protocol import LAST_EVENTS, Event, encode
 from conversations.streams import connection
 
 MAX_EVENTS: Final = 20_000
-KEEP_SECONDS: Final = 600
 STOP_SECONDS: Final = 3600
 SEAL: Final = 2**62
 """No event has this number; a log that holds it is sealed."""
@@ -67,8 +67,12 @@ def append_commands(reply: UUID, epoch: int, entries: Iterable[Entry]) -> list[C
             ("XADD", name, "MAXLEN", "~", MAX_EVENTS, identity, "t", entry.kind, "f", entry.frame)
         )
         if entry.is_last:
-            commands.append(("EXPIRE", name, KEEP_SECONDS))
+            commands.append(("EXPIRE", name, _kept_seconds()))
     return commands
+
+
+def _kept_seconds() -> int:
+    return runtime.current().get(registry.ANSWERS_LOG_SECONDS)
 
 
 def entries_of(raw: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> list[Entry]:
@@ -103,7 +107,7 @@ def seal(reply: UUID, epoch: int) -> None:
     """
     pipeline = connection.threads().pipeline(transaction=False)
     pipeline.xadd(key(reply, epoch), {"t": "seal", "f": ""}, id=f"{SEAL}-*")
-    pipeline.expire(key(reply, epoch), KEEP_SECONDS)
+    pipeline.expire(key(reply, epoch), _kept_seconds())
     pipeline.execute()
 
 

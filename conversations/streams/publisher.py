@@ -1,4 +1,4 @@
-"""The worker's side: one round trip every 40 ms carries the new text of all its replies."""
+"""The worker's side: one round trip a period carries the new text of all its replies."""
 
 import asyncio
 import logging
@@ -7,11 +7,11 @@ from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
+from configs import registry, runtime
 from conversations import metrics
 from conversations.protocol import Event, ReplyDelta
 from conversations.streams import connection, log
 
-PERIOD_SECONDS: Final = 0.04
 BACKOFF_SECONDS: Final = 0.5
 ROUND_EVENTS: Final = 500
 
@@ -149,7 +149,7 @@ class Publisher:
         self._due.clear()
         if loop.time() < self._period_ends:
             return False
-        self._period_ends = loop.time() + PERIOD_SECONDS
+        self._period_ends = loop.time() + runtime.current().get(registry.ANSWERS_FLUSH_MS) / 1000
         return True
 
     async def _round(self, *, whole: bool) -> bool:

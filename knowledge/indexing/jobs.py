@@ -20,8 +20,7 @@ from knowledge.models import Document
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)
-BEAT_SECONDS = 20.0
+BEATS_A_LEASE = 3
 NUDGE = timedelta(minutes=5)
 """A nudge that was not taken up for so long counts as lost."""
 
@@ -56,7 +55,7 @@ def claim(document_id: UUID) -> Claim | None:
             status=Document.Status.PROCESSING,
             fence=F("fence") + 1,
             attempts=F("attempts") + 1,
-            lease_expires_at=Now() + LEASE,
+            lease_expires_at=Now() + lease(),
             run_after=None,
             error_code="",
             error="",
@@ -66,6 +65,11 @@ def claim(document_id: UUID) -> Claim | None:
         fence, attempts, uploader = rows.values_list("fence", "attempts", "uploaded_by_id").get()
     progress.announce(document_id, uploader)
     return Claim(document_id, fence, attempts, uploader)
+
+
+def lease() -> timedelta:
+    """Return for how long a claim holds without a sign of life."""
+    return timedelta(seconds=runtime.current().get(registry.INDEXING_LEASE_SECONDS))
 
 
 def attempts_allowed() -> int:
@@ -102,9 +106,9 @@ def kept(held: Claim) -> Iterator[None]:
 
 
 def _beat(held: Claim, done: threading.Event) -> None:
-    while not done.wait(BEAT_SECONDS):
+    while not done.wait(lease().total_seconds() / BEATS_A_LEASE):
         try:
-            _update(held, lease_expires_at=Now() + LEASE)
+            _update(held, lease_expires_at=Now() + lease())
         except DatabaseError as error:
             logger.warning("The lease of document %s was not renewed: %s", held.document_id, error)
         finally:
@@ -123,7 +127,7 @@ class Meter:
         now = time.monotonic()
         if now - self._written >= ANNOUNCE_EVERY_SECONDS:
             self._written = now
-            _update(self._held, progress=int(percent), lease_expires_at=Now() + LEASE)
+            _update(self._held, progress=int(percent), lease_expires_at=Now() + lease())
             progress.announce(self._held.document_id, self._held.uploader_id)
 
 

@@ -11,6 +11,7 @@ from django.db import DatabaseError, transaction
 
 from configs import registry, runtime
 from configs.errors import ClawError, ProviderError
+from configs.runtime import Snapshot
 from knowledge import chunking, embedding
 from knowledge.chunking import Piece
 from knowledge.errors import reason
@@ -108,11 +109,20 @@ def _read(held: jobs.Claim, version: DocumentVersion) -> Parsed:
         seconds=current.get(registry.UPLOADS_PARSE_SECONDS),
         memory_mb=current.get(registry.UPLOADS_PARSE_MEMORY_MB),
     )
+    _check_bounds(parsed, current)
     version.text, version.outline = parsed.text, outline(parsed.blocks)
     with transaction.atomic():
         jobs.hold(held)
         version.save(update_fields=["text", "outline"])
     return parsed
+
+
+def _check_bounds(parsed: Parsed, current: Snapshot) -> None:
+    pages = max((block.page or 0 for block in parsed.blocks), default=0)
+    if len(parsed.text) > current.get(registry.UPLOADS_MAX_CHARACTERS) or pages > current.get(
+        registry.UPLOADS_MAX_PAGES
+    ):
+        raise ParseError("limits")
 
 
 def _fill(

@@ -29,17 +29,8 @@ INDEXED_DIMENSIONS = frozenset({256, 384, 512, 1024, 2048})
 EXACT_BELOW = 10_000
 """Chunks behind the filter up to which measuring all of them is the faster way, and perfect."""
 
-EF_SEARCH = 200
-"""What HNSW looks at, at least: below it recall falls under 0.99 (see docs/decisions/0002)."""
-
-MAX_SCAN_TUPLES = 40_000
-"""Rows that an iterative scan visits before it gives up; then the search is repeated exactly."""
-
 MOST_MATCHES = 20_000
 """Chunks that the rarer terms may bring in as candidates of the text leg."""
-
-RERANKED = 50
-"""Passages that a reranker is asked to put in order."""
 
 LONGEST_QUESTION = 20_000
 """Characters of a question that are cut into terms."""
@@ -119,7 +110,7 @@ def retrieve(
     legs, degraded = _vector_legs(question, scope.parts, mode)
     wanted = limit if limit is not None else runtime.current().get(registry.RETRIEVAL_TOP_K)
     judges = _rerankers(mode)
-    deep = max(wanted, RERANKED) if judges else wanted
+    deep = max(wanted, runtime.current().get(registry.RETRIEVAL_RERANKED)) if judges else wanted
     request = _request(scope, legs, "text" if degraded else mode, deep)
     if request.text is None and not request.vectors:
         return Result(degraded=degraded)
@@ -206,11 +197,12 @@ def _rows(request: Request) -> list[Any]:
 
 def _rows_by_index(request: Request) -> list[Any]:
     """Run the statement so that it takes HNSW; the settings end with the savepoint."""
+    settings = runtime.current()
+    ef_search = settings.get(registry.RETRIEVAL_EF_SEARCH)
+    scan_rows = settings.get(registry.RETRIEVAL_SCAN_ROWS)
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(
-                statement.SETTINGS, statement.settings(request, EF_SEARCH, MAX_SCAN_TUPLES)
-            )
+            cursor.execute(statement.SETTINGS, statement.settings(request, ef_search, scan_rows))
             cursor.execute(*statement.build(request))
             rows: list[Any] = cursor.fetchall()
         transaction.set_rollback(True)

@@ -12,10 +12,11 @@ from knowledge.services.documents import (
     reindex,
     retry,
 )
-from knowledge.services.uploads import max_bytes, upload
+from knowledge.services.uploads import accepted, max_bytes, upload
 
 __all__ = [
     "Progress",
+    "accepted",
     "change_base",
     "create_base",
     "delete_base",

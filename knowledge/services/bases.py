@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
+from accounts import limits
 from accounts.models import User
 from configs import providers, registry, runtime
 from configs.errors import Forbidden, Invalid, NoEndpoint
@@ -43,6 +44,7 @@ def create_base(  # noqa: PLR0913 - one argument a column, by name only
     if not actor.has_perm("knowledge.add_knowledgebase"):
         raise Forbidden
     _check_visibility(actor, visibility)
+    _check_sharing(actor, shared_users, shared_groups)
     _check_name(name)
     endpoint = embedding_endpoint()
     with transaction.atomic():
@@ -78,6 +80,7 @@ def change_base(  # noqa: PLR0913 - one argument a column, by name only
         Invalid: no name, or there is no such user or group.
     """
     base = editable_base(actor, base_id)
+    _check_sharing(actor, shared_users, shared_groups)
     if name is not None:
         _check_name(name)
         base.name = name.strip()
@@ -209,6 +212,21 @@ def _check_visibility(actor: User, visibility: str) -> None:
         raise Invalid(errors={"visibility": [_("Allowed: private, shared, everyone.")]})
     if visibility == Visibility.EVERYONE and not actor.has_perm("knowledge.change_knowledgebase"):
         raise Forbidden(_("Only knowledge editors may open a base to everyone."))
+    if visibility == Visibility.SHARED:
+        _require_sharing(actor)
+
+
+def _check_sharing(
+    actor: User, users: Collection[UUID] | None, groups: Collection[int] | None
+) -> None:
+    """Let nobody be added while sharing is off; lists can be emptied."""
+    if users or groups:
+        _require_sharing(actor)
+
+
+def _require_sharing(actor: User) -> None:
+    if not limits.of_person(actor, registry.SHARING_ENABLED):
+        raise Forbidden(_("Sharing knowledge bases is switched off here."))
 
 
 def _check_name(name: str) -> None:

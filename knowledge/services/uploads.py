@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts import limits
 from accounts.models import User
 from configs import registry, runtime
 from configs.errors import Invalid, NotFound, TooLarge, UnsupportedType
@@ -58,7 +59,7 @@ def upload(
         UnsupportedType: the kind of file cannot be read, or the content is of another kind.
     """
     editable_base(actor, base_id)
-    arrival = _inspect(file, _clean_name(name or file.name or ""), _checked_source(source))
+    arrival = _inspect(actor, file, _clean_name(name or file.name or ""), _checked_source(source))
     known = _same_bytes(base_id, arrival)
     if known is not None:
         return known, False
@@ -77,9 +78,17 @@ def upload(
     return document, True
 
 
-def max_bytes() -> int:
-    """Return how many bytes a file may have."""
-    return runtime.current().get(registry.UPLOADS_MAX_MB) << 20
+def max_bytes(actor: User | None = None) -> int:
+    """Return how many bytes a file of this person's may have, or of anybody's."""
+    if actor is None:
+        return runtime.current().most(registry.UPLOADS_MAX_MB) << 20
+    return limits.of_person(actor, registry.UPLOADS_MAX_MB) << 20
+
+
+def accepted() -> list[str]:
+    """Return the extensions of the files that are taken in, with their dots, in order."""
+    kinds = runtime.current().get(registry.UPLOADS_KINDS)
+    return sorted(end for end, kind in sniffing.EXTENSIONS.items() if kind in kinds)
 
 
 def _clean_name(name: str) -> str:
@@ -99,15 +108,15 @@ def _checked_source(source: str) -> str:
     return source
 
 
-def _inspect(file: File[bytes], name: str, source: str) -> _Arrival:
+def _inspect(actor: User, file: File[bytes], name: str, source: str) -> _Arrival:
     """Read the file once: its kind, its size and its hash."""
     kind = sniffing.kind_of(name)
-    if kind is None:
-        known = ", ".join(sorted(sniffing.EXTENSIONS))
+    if kind is None or kind not in runtime.current().get(registry.UPLOADS_KINDS):
+        known = ", ".join(accepted())
         raise UnsupportedType(_("These kinds of files can be read: %s.") % known)
     digest = hashlib.sha256()
     size = 0
-    limit = max_bytes()
+    limit = max_bytes(actor)
     for part in file.chunks():
         size += len(part)
         if size > limit:

@@ -7,12 +7,12 @@ import { VISIBILITIES } from "./visibility.js";
 
 /** Asks for a base's fields; `save(fields)` sends them, and the dialog stays open while it fails. */
 export class BaseForm {
-  constructor({ title, label, save, base = {}, people = [], groups = [] }) {
+  constructor({ title, label, save, base = {}, people = [], groups = [], mayShare = true }) {
     Object.assign(this, { title, label, save, base, error: errorLine() });
     this.name = el("input", { class: "input", maxlength: 120, required: true, value: base.name ?? "" });
     this.description = el("textarea", { class: "input", rows: 3 });
     this.description.value = base.description ?? "";
-    this.visibility = el("fieldset", { class: "choices" }, el("legend", {}, gettext("Who may read it")), VISIBILITIES.map((choice) => this.#choice(choice)));
+    this.visibility = el("fieldset", { class: "choices" }, el("legend", {}, gettext("Who may read it")), VISIBILITIES.filter(([value]) => mayShare || value !== "shared" || base.visibility === "shared").map((choice) => this.#choice(choice)));
     this.sharing = el("div", { class: "choices" },
       this.#list(gettext("People"), "shared_users", people), this.#list(gettext("Groups"), "shared_groups", groups));
     this.visibility.addEventListener("change", () => this.#drawSharing());

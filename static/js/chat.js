@@ -36,6 +36,7 @@ class Chat {
       redraw: () => this.draw(),
       documents: () => this.composer.picker.documents(),
       builtIn: data.model.builtIn,
+      feedback: data.features.feedback,
       operator: user.operator,
       adminUrl: data.model.adminUrl,
     });

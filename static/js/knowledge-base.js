@@ -193,8 +193,8 @@ class BasePage {
 
   async edit() {
     const save = (fields) => patch(`knowledge-bases/${data.base.id}/`, fields);
-    const { people, groups } = data;
-    const saved = await new BaseForm({ title: gettext("Sharing and name"), label: gettext("Save"), save, base: this.base, people, groups }).show();
+    const { people, groups, sharing: mayShare } = data;
+    const saved = await new BaseForm({ title: gettext("Sharing and name"), label: gettext("Save"), save, base: this.base, people, groups, mayShare }).show();
     if (!saved) return;
     this.base = saved;
     find(".page-head h1").textContent = saved.name;

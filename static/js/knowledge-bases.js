@@ -2,12 +2,13 @@
 
 import { all, post } from "./api.js";
 import { BaseForm } from "./base-form.js";
-import { button, el, find, icon } from "./dom.js";
+import { button, el, find, icon, pageData } from "./dom.js";
 import { bytes, fill, gettext, moment, ngettext } from "./i18n.js";
 import { start } from "./shell.js";
 import { visibilityBadge } from "./visibility.js";
 
 const content = find("#content");
+const { sharing: mayShare } = pageData("page-data");
 
 async function load() {
   try {
@@ -44,7 +45,7 @@ function card(base) {
 const newButton = (look) => button(gettext("New knowledge base"), create, { icon: "plus", class: look });
 
 async function create() {
-  const made = await new BaseForm({ title: gettext("New knowledge base"), label: gettext("Create"), save: (fields) => post("knowledge-bases/", fields) }).show();
+  const made = await new BaseForm({ title: gettext("New knowledge base"), label: gettext("Create"), mayShare, save: (fields) => post("knowledge-bases/", fields) }).show();
   if (made) location.assign(`/knowledge/${encodeURIComponent(made.slug)}/`);
 }
 

@@ -143,8 +143,10 @@ export class ReplyView {
       iconButton("copy", gettext("Copy"), () => this.#copy(), small),
       iconButton("refresh", gettext("Regenerate"), () => this.acts.regenerate(this.reply), small),
       branchSwitch(this.entry, this.acts.choose),
-      iconButton("up", gettext("Good answer"), () => this.#rate(1), { ...small, "aria-pressed": String(rating === 1) }),
-      iconButton("down", gettext("Bad answer"), () => this.#rate(-1), { ...small, "aria-pressed": String(rating === -1) }),
+      ...(this.acts.feedback ? [
+        iconButton("up", gettext("Good answer"), () => this.#rate(1), { ...small, "aria-pressed": String(rating === 1) }),
+        iconButton("down", gettext("Bad answer"), () => this.#rate(-1), { ...small, "aria-pressed": String(rating === -1) }),
+      ] : []),
       iconButton("info", gettext("Details"), () => showDetails(this.reply), small),
       created ? el("time", { datetime: created, title: fullMoment(created) }, moment(created)) : null,
     );
