@@ -5,6 +5,8 @@ import logging
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+from configs import secrecy
+
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
@@ -22,6 +24,30 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
+class SecretsFilter(logging.Filter):
+    """Takes secrets out of a record: out of its text, its traceback and its stack."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through, with dots where a secret was."""
+        record.msg, record.args = secrecy.redact(_message(record)), None
+        if record.exc_info:
+            record.exc_text = secrecy.redact(_PLAIN.formatException(record.exc_info))
+        if record.stack_info:
+            record.stack_info = secrecy.redact(record.stack_info)
+        return True
+
+
+_PLAIN = logging.Formatter()
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return the text; a record whose arguments do not fit must not take others down."""
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return str(record.msg)
+
+
 class ConsoleFormatter(logging.Formatter):
     """Lines for people: time, level, logger, message; a traceback keeps its lines."""
 
@@ -32,7 +58,7 @@ class ConsoleFormatter(logging.Formatter):
             f"{when:%H:%M:%S} {record.levelname:<7} {record.name}: {_one_line(record.getMessage())}"
         )
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
+            line += "\n" + (record.exc_text or self.formatException(record.exc_info))
         return line
 
 
@@ -49,5 +75,5 @@ class JsonFormatter(logging.Formatter):
             "request_id": getattr(record, "request_id", "-"),
         }
         if record.exc_info:
-            event["exception"] = self.formatException(record.exc_info)
+            event["exception"] = record.exc_text or self.formatException(record.exc_info)
         return json.dumps(event, ensure_ascii=False)

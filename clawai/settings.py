@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from clawai import theme
+from configs import secrecy
 
 django_stubs_ext.monkeypatch()
 
@@ -343,11 +344,16 @@ ZHIPUAI_API_KEY = env.str("ZHIPUAI_API_KEY", default="")
 ZHIPUAI_BASE_URL = env.str("ZHIPUAI_BASE_URL", default="")
 
 # --- Logs --------------------------------------------------------------------------------
+for _secret in (SECRET_KEY, *FIELD_KEYS, ZHIPUAI_API_KEY, DATABASES["default"]["PASSWORD"]):
+    secrecy.remember(_secret or "")
 LOG_FORMAT = env.str("CLAWAI_LOG_FORMAT", default="console")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request": {"()": "clawai.logs.RequestIdFilter"}},
+    "filters": {
+        "request": {"()": "clawai.logs.RequestIdFilter"},
+        "secrets": {"()": "clawai.logs.SecretsFilter"},
+    },
     "formatters": {
         "console": {"()": "clawai.logs.ConsoleFormatter"},
         "json": {"()": "clawai.logs.JsonFormatter"},
@@ -356,7 +362,7 @@ LOGGING = {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "json" if LOG_FORMAT == "json" else "console",
-            "filters": ["request"],
+            "filters": ["request", "secrets"],
         }
     },
     "root": {"handlers": ["stderr"], "level": env.str("CLAWAI_LOG_LEVEL", default="INFO")},
