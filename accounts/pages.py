@@ -1,6 +1,6 @@
 """Pages of the entrance: sign in and out, password, invitation, language and theme."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -17,8 +17,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import limits, services
-from accounts.forms import InvitationForm, LoginForm, PasswordChangeForm, PreferencesForm
+from accounts import limits, services, stepup
+from accounts.forms import (
+    ConfirmForm,
+    InvitationForm,
+    LoginForm,
+    PasswordChangeForm,
+    PreferencesForm,
+)
 from accounts.models import User
 from configs import registry, runtime
 from configs.errors import RateLimited, Unavailable
@@ -116,6 +122,37 @@ def invitation(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     return page
 
 
+@sensitive_post_parameters()
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirm(request: HttpRequest) -> HttpResponse:
+    """Ask a person who is signed in for their password again, and send them back."""
+    following = _ours(request, request.POST.get("next") or request.GET.get("next", ""))
+    form, refusal = ConfirmForm(request.POST or None), None
+    if request.method == "POST" and form.is_valid():
+        try:
+            if _is_right(request, form):
+                return redirect(following)
+        except (RateLimited, Unavailable) as refused:
+            form, refusal = ConfirmForm(), refused
+    context = {"form": form, "refusal": refusal, "next": following}
+    page = render(
+        request, "accounts/confirm.html", context, status=refusal.status if refusal else 200
+    )
+    if refusal:
+        page.headers["Retry-After"] = str(refusal.retry_after)
+    return page
+
+
+def _is_right(request: HttpRequest, form: ConfirmForm) -> bool:
+    person = cast(User, request.user)
+    right = stepup.confirm(request, person=person, password=form.cleaned_data["password"])
+    if not right:
+        form.add_error(None, _("This is not your password."))
+    return right
+
+
 @require_POST
 def preferences(request: HttpRequest) -> HttpResponse:
     """Remember language and theme, for the person and for the browser, and go back."""
@@ -144,7 +181,11 @@ def admin_entrance(request: HttpRequest) -> HttpResponseBase:
 
 def _safe_next(request: HttpRequest) -> str:
     """Return the address to go back to, if it is one of ours."""
-    wanted = request.POST.get("next") or request.headers.get("Referer", "")
+    return _ours(request, request.POST.get("next") or request.headers.get("Referer", ""))
+
+
+def _ours(request: HttpRequest, wanted: str) -> str:
+    """Return the address, or the start page in the place of one that is not ours."""
     ours = url_has_allowed_host_and_scheme(
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )

@@ -14,6 +14,7 @@ from rest_framework.permissions import AllowAny
 from accounts import pages as accounts_pages
 from accounts import views as accounts_views
 from clawai import errors, health
+from configs import views as configs_views
 from conversations import pages as conversations_pages
 from conversations import views as conversations_views
 from knowledge import pages as knowledge_pages
@@ -31,6 +32,7 @@ operations = [
 ]
 
 accounts = [
+    path("accounts/confirm/", accounts_pages.confirm, name="confirm"),
     path(
         "accounts/invitation/<str:uid>/<str:token>/", accounts_pages.invitation, name="invitation"
     ),
@@ -66,6 +68,7 @@ knowledge = [
 ]
 
 rest = [
+    path("configs/public/", configs_views.PublicView.as_view()),
     path("api-keys/", accounts_views.ApiKeysView.as_view()),
     path("api-keys/<uuid:pk>/", accounts_views.ApiKeyView.as_view()),
     path("api-keys/<uuid:pk>/rotate/", accounts_views.ApiKeyRotateView.as_view()),
