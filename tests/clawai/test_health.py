@@ -103,6 +103,7 @@ def test_readyz__migration_not_applied__is_503(client: Client, workers: None):
         ("10.1.2.3", {"HTTP_X_REAL_IP": "203.0.113.9"}, 404),
     ],
 )
+@pytest.mark.django_db
 def test_metrics__who_asks__decides(
     client: Client, settings: object, peer: str, headers: dict[str, str], status: int
 ):
