@@ -15,7 +15,6 @@ from accounts import pages as accounts_pages
 from accounts import views as accounts_views
 from clawai import errors, health
 from configs import views as configs_views
-from configs import views as configs_views
 from conversations import pages as conversations_pages
 from conversations import views as conversations_views
 from knowledge import pages as knowledge_pages
@@ -69,7 +68,6 @@ knowledge = [
 ]
 
 rest = [
-    path("configs/public/", configs_views.PublicView.as_view()),
     path("configs/public/", configs_views.PublicView.as_view()),
     path("api-keys/", accounts_views.ApiKeysView.as_view()),
     path("api-keys/<uuid:pk>/", accounts_views.ApiKeyView.as_view()),
