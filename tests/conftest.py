@@ -5,8 +5,22 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+from django.db import connection
+from pytest_django.plugin import DjangoDbBlocker
 
 pytest_plugins = ["tests.cast", "tests.stack.fixtures"]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Let the flush after transactional tests truncate what an installation never may."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname) "
+            "FROM pg_trigger WHERE tgtype & 32 = 32 AND NOT tgisinternal"
+        )
+        for (statement,) in cursor.fetchall():
+            cursor.execute(statement)
 
 
 @pytest.fixture

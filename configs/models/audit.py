@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy as _
 class AuditEntry(models.Model):
     """One recorded act; written once, never changed, sealed into the chain at its commit.
 
-    `digest` is an HMAC over the content. A deferred trigger gives `position` (contiguous from 1)
-    and `seal`, the SHA-256 of the seal before, the position and the digest.
+    `digest` is an HMAC over the content and over the seal of `follows`, the last position when it
+    was recorded. At the commit a trigger gives `position` (contiguous from 1) and `seal`, the
+    SHA-256 of the seal before, the position, the id and the digest.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -39,6 +40,7 @@ class AuditEntry(models.Model):
     door = models.CharField(_("door"), max_length=10, blank=True)
     key_id = models.CharField(_("key of the digest"), max_length=16)
     digest = models.CharField(_("digest"), max_length=64)
+    follows = models.BigIntegerField(_("recorded after"), default=0, editable=False)
     seal = models.CharField(_("seal"), max_length=64, blank=True)
 
     class Meta:
@@ -51,6 +53,8 @@ class AuditEntry(models.Model):
             models.Index(fields=["actor", "-id"], name="audit_person"),
             models.Index(fields=["action", "-id"], name="audit_act"),
             models.Index(fields=["object_type", "object_id", "-id"], name="audit_object"),
+            models.Index(fields=["request_id", "-id"], name="audit_request"),
+            models.Index(fields=["ip", "-id"], name="audit_address"),
         ]
 
     def __str__(self) -> str:
