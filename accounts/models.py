@@ -17,6 +17,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from configs.fields import EncryptedTextField
+
 
 def canonical_username(name: str) -> str:
     """Return `name` in NFKC without surrounding space; letters keep their case for display."""
@@ -189,3 +191,28 @@ class TokenFamily(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class IdempotentCall(models.Model):
+    """A mutating call that carried an `Idempotency-Key`, and what it was answered."""
+
+    user = models.ForeignKey(
+        User, verbose_name=_("user"), on_delete=models.CASCADE, related_name="+"
+    )
+    key = models.CharField(_("key"), max_length=255)
+    fingerprint = models.CharField(max_length=64, editable=False)
+    status = models.PositiveSmallIntegerField(_("status"), default=0)
+    body = EncryptedTextField(_("answer"), blank=True)  # it may hold a new key's secret
+    created_at = models.DateTimeField(_("made"), auto_now_add=True, db_index=True)
+
+    class Meta:
+        verbose_name = _("idempotent call")
+        verbose_name_plural = _("idempotent calls")
+        ordering = ["-created_at", "id"]
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["user", "key"], name="idempotency_key_once_a_user")
+        ]
+
+    def __str__(self) -> str:
+        return self.key

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from accounts import api_keys, limits, tokens
 from accounts.models import ApiKey, User
-from accounts.rest import caller, valid
+from accounts.rest import RestView, caller, valid
 from accounts.serializers import (
     ApiKeyInput,
     ApiKeySerializer,
@@ -27,7 +27,7 @@ from accounts.serializers import (
 
 
 @extend_schema(tags=["me"])
-class MeView(RetrieveUpdateAPIView[User]):
+class MeView(RestView[User], RetrieveUpdateAPIView[User]):
     """Profile, roles and rights of the caller; the profile can be changed."""
 
     serializer_class = MeSerializer
@@ -88,7 +88,7 @@ class TokenRevokeView(_TokenView):
 
 
 @extend_schema(tags=["api-keys"])
-class ApiKeysView(GenericAPIView[ApiKey]):
+class ApiKeysView(RestView[ApiKey]):
     """The caller's API keys."""
 
     serializer_class = ApiKeySerializer
@@ -112,7 +112,7 @@ class ApiKeysView(GenericAPIView[ApiKey]):
 
 
 @extend_schema(tags=["api-keys"])
-class ApiKeyView(GenericAPIView[ApiKey]):
+class ApiKeyView(RestView[ApiKey]):
     """One API key."""
 
     serializer_class = ApiKeySerializer
@@ -125,7 +125,7 @@ class ApiKeyView(GenericAPIView[ApiKey]):
 
 
 @extend_schema(tags=["api-keys"])
-class ApiKeyRotateView(GenericAPIView[ApiKey]):
+class ApiKeyRotateView(RestView[ApiKey]):
     """A key's successor."""
 
     serializer_class = RotationInput

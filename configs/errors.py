@@ -72,6 +72,14 @@ class Conflict(ClawError):
     title = _("This cannot be done now")
 
 
+class KeyReused(ClawError):
+    """An idempotency key came again with another body."""
+
+    code = "idempotency_key_reused"
+    status = 422
+    title = _("This Idempotency-Key was used for another request: use a new one")
+
+
 class TooLarge(ClawError):
     """The body or file exceeds a limit."""
 

@@ -13,15 +13,14 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
-from rest_framework.generics import GenericAPIView
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from accounts.idempotency import REPLAYED
 from accounts.models import Scope
-from accounts.rest import caller, valid
+from accounts.rest import RestView, caller, valid
 from configs.errors import Invalid, NotFound
 from conversations import services, streams
 from conversations.models import Conversation, Message
@@ -38,6 +37,7 @@ from conversations.serializers import (
 )
 
 KEEP_ALIVE_SECONDS: Final = 15.0
+ACCEPTED: Final = status.HTTP_202_ACCEPTED
 POSITION: Final = re.compile(r"(?:(\d{1,9})-)?(\d{1,9})")
 
 
@@ -77,7 +77,7 @@ def _message(request: Request, pk: UUID) -> Message:
 
 
 @extend_schema(tags=["conversations"])
-class ConversationsView(GenericAPIView[Conversation]):
+class ConversationsView(RestView[Conversation]):
     """The caller's conversations."""
 
     scope = Scope.CHAT
@@ -127,7 +127,7 @@ def _flag(request: Request, name: str) -> bool | None:
 
 
 @extend_schema(tags=["conversations"])
-class ConversationView(APIView):
+class ConversationView(RestView[Conversation]):
     """One conversation."""
 
     scope = Scope.CHAT
@@ -151,14 +151,32 @@ class ConversationView(APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
+class StreamableView(RestView[Message]):
+    """Accepts a question: with `Accept: text/event-stream` the answer is the reply's stream."""
+
+    renderer_classes = (JSONRenderer, EventStreamRenderer)
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Turn what was accepted, now or by an earlier call of this key, into its stream."""
+        wanted = getattr(request, "accepted_media_type", None) == EventStreamRenderer.media_type
+        answer: Any = response
+        if wanted and response.status_code == ACCEPTED:
+            reply = response.data["reply"]
+            answer = _event_stream(UUID(reply["id"]), reply["epoch"], 0)
+            if replayed := response.get(REPLAYED):
+                answer.headers[REPLAYED] = replayed
+        return super().finalize_response(request, answer, *args, **kwargs)
+
+
 @extend_schema(tags=["messages"])
-class MessagesView(GenericAPIView[Message]):
+class MessagesView(StreamableView):
     """The messages of a conversation."""
 
     scope = Scope.CHAT
 
     serializer_class = MessageSerializer
-    renderer_classes = (JSONRenderer, EventStreamRenderer)
     ordering = ("created_at", "id")
     query_params = ()
 
@@ -169,25 +187,20 @@ class MessagesView(GenericAPIView[Message]):
         return self.get_paginated_response(MessageSerializer(page, many=True).data)
 
     @extend_schema(request=QuestionInput, responses={202: AskedSerializer})
-    def post(self, request: Request, pk: UUID) -> HttpResponse | StreamingHttpResponse:
+    def post(self, request: Request, pk: UUID) -> Response:
         """Ask a question; with `Accept: text/event-stream` the answer is the reply's stream."""
         values = valid(QuestionInput, request)
         question, reply = services.ask(user=caller(request), conversation=pk, **values)
-        return _accepted(request, question, reply)
+        return _accepted(question, reply)
 
 
-def _accepted(
-    request: Request, question: Message, reply: Message
-) -> HttpResponse | StreamingHttpResponse:
-    """Answer with the question and its reply, or with the stream where that was asked for."""
-    if request.accepted_media_type == EventStreamRenderer.media_type:
-        return _event_stream(reply.pk, reply.epoch, 0)
+def _accepted(question: Message, reply: Message) -> Response:
     body = {"message": question.to_json(), "reply": reply.to_json()}
-    return Response(body, status=status.HTTP_202_ACCEPTED)
+    return Response(body, status=ACCEPTED)
 
 
 @extend_schema(tags=["messages"])
-class MessageView(APIView):
+class MessageView(RestView[Message]):
     """One message."""
 
     scope = Scope.CHAT
@@ -199,7 +212,7 @@ class MessageView(APIView):
 
 
 @extend_schema(tags=["messages"])
-class StreamView(APIView):
+class StreamView(RestView[Message]):
     """A reply's events."""
 
     scope = Scope.CHAT
@@ -267,7 +280,7 @@ def _event(frame: bytes) -> bytes:
 
 
 @extend_schema(tags=["messages"])
-class StopView(APIView):
+class StopView(RestView[Message]):
     """Stopping a reply."""
 
     scope = Scope.CHAT
@@ -281,23 +294,21 @@ class StopView(APIView):
 
 
 @extend_schema(tags=["messages"])
-class RegenerateView(APIView):
+class RegenerateView(StreamableView):
     """Writing a reply once more."""
 
     scope = Scope.CHAT
 
-    renderer_classes = (JSONRenderer, EventStreamRenderer)
-
     @extend_schema(request=None, responses={202: AskedSerializer})
-    def post(self, request: Request, pk: UUID) -> HttpResponse | StreamingHttpResponse:
+    def post(self, request: Request, pk: UUID) -> Response:
         """Have the question answered again, beside the replies that it has."""
         valid(NothingInput, request)
         question, reply = services.regenerate(user=caller(request), reply=pk)
-        return _accepted(request, question, reply)
+        return _accepted(question, reply)
 
 
 @extend_schema(tags=["messages"])
-class FeedbackView(APIView):
+class FeedbackView(RestView[Message]):
     """What the caller thinks of a reply."""
 
     scope = Scope.CHAT
@@ -319,7 +330,7 @@ class AnyFormat(DefaultContentNegotiation):
 
 
 @extend_schema(tags=["conversations"])
-class ExportView(APIView):
+class ExportView(RestView[Conversation]):
     """A conversation as a file."""
 
     scope = Scope.CHAT

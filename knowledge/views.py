@@ -9,13 +9,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.generics import GenericAPIView
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Scope
-from accounts.rest import caller, valid
+from accounts.rest import RestView, caller, valid
 from configs.errors import NotFound, TooLarge
 from knowledge import services
 from knowledge.models import Chunk, Document, IndexGeneration, KnowledgeBase
@@ -65,7 +64,7 @@ def _document(request: Request, pk: UUID) -> Document:
 
 
 @extend_schema(tags=["knowledge"])
-class BasesView(GenericAPIView[KnowledgeBase]):
+class BasesView(RestView[KnowledgeBase]):
     """The knowledge bases that the caller may read."""
 
     scope = READING | WRITING
@@ -88,7 +87,7 @@ class BasesView(GenericAPIView[KnowledgeBase]):
 
 
 @extend_schema(tags=["knowledge"])
-class BaseView(GenericAPIView[KnowledgeBase]):
+class BaseView(RestView[KnowledgeBase]):
     """One knowledge base."""
 
     scope = READING | WRITING
@@ -115,7 +114,7 @@ class BaseView(GenericAPIView[KnowledgeBase]):
 
 
 @extend_schema(tags=["knowledge"])
-class BaseReindexView(GenericAPIView[IndexGeneration]):
+class BaseReindexView(RestView[IndexGeneration]):
     """Build the index of a base anew; the one in use is searched until then."""
 
     scope = READING | WRITING
@@ -154,7 +153,7 @@ class BoundedUpload(FileUploadHandler):
 
 
 @extend_schema(tags=["knowledge"])
-class DocumentsView(GenericAPIView[Document]):
+class DocumentsView(RestView[Document]):
     """The documents of a base."""
 
     scope = READING | WRITING
@@ -190,7 +189,7 @@ class DocumentsView(GenericAPIView[Document]):
 
 
 @extend_schema(tags=["knowledge"])
-class DocumentView(GenericAPIView[Document]):
+class DocumentView(RestView[Document]):
     """One document."""
 
     scope = READING | WRITING
@@ -209,7 +208,7 @@ class DocumentView(GenericAPIView[Document]):
 
 
 @extend_schema(tags=["knowledge"])
-class DocumentReindexView(GenericAPIView[Document]):
+class DocumentReindexView(RestView[Document]):
     """Read a document again, or let a failed one go on."""
 
     scope = READING | WRITING
@@ -224,7 +223,7 @@ class DocumentReindexView(GenericAPIView[Document]):
 
 
 @extend_schema(tags=["knowledge"])
-class ChunksView(GenericAPIView[Chunk]):
+class ChunksView(RestView[Chunk]):
     """The passages of the version in use."""
 
     scope = READING | WRITING
@@ -246,7 +245,7 @@ class ChunksView(GenericAPIView[Chunk]):
 
 
 @extend_schema(tags=["knowledge"])
-class SearchView(GenericAPIView[KnowledgeBase]):
+class SearchView(RestView[KnowledgeBase]):
     """The passages of a base that answer a question."""
 
     scope = Scope.KNOWLEDGE_READ
