@@ -3,17 +3,20 @@
 
 import os
 import sys
+import uuid
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 from clawai import bootstrap
+from configs import origin
 
 
 def main() -> None:
     """Run a management command."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clawai.settings")
+    origin.begin(origin.Origin(f"command-{uuid.uuid4().hex[:12]}", door="command"))
     try:
         if sys.argv[1:2] == ["up"]:
             # The settings refuse to load without the secrets and servers that `up` makes.

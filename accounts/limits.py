@@ -74,21 +74,27 @@ forget_roles = _roles.forget
 
 
 def client_address(request: HttpRequest) -> str:
+    """Return who is counted as one client: the address of `client_ip`, of IPv6 its /64."""
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
+    client = client_ip(request.META.get("REMOTE_ADDR", ""), forwarded)
+    return _client(client) if client else "unknown"
+
+
+def client_ip(peer: str, forwarded: str) -> Address | None:
     """Return the address of the client: the right-most one that is no proxy of ours.
 
-    `X-Forwarded-For` counts only when the peer itself is in `TRUSTED_PROXIES`; IPv6 clients are
-    told apart by their /64.
+    `forwarded`, the header `X-Forwarded-For`, counts only when the peer itself is in
+    `TRUSTED_PROXIES`.
     """
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     client = None
-    for hop in (request.META.get("REMOTE_ADDR", ""), *reversed(forwarded)):
+    for hop in (peer, *reversed(forwarded.split(","))):
         address = _address(hop.strip())
         if address is None:
             break
         client = address
         if not _is_trusted(address, settings.TRUSTED_PROXIES):
             break
-    return _client(client) if client else "unknown"
+    return client
 
 
 def _address(text: str) -> Address | None:

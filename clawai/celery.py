@@ -6,6 +6,9 @@ from typing import Any
 
 from celery import Celery, signals
 
+from clawai.logs import request_id
+from configs import origin
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clawai.settings")
 
 app = Celery("clawai")
@@ -13,6 +16,8 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 HEARTBEAT_SECONDS = 15
+CAUSE = "clawai_cause"
+"""The header of a task that says which request, from which address, caused it."""
 
 
 @signals.worker_ready.connect
@@ -65,3 +70,28 @@ def report_alive(**_: Any) -> None:
 
     traces = {f"worker:{queue}": 1 for queue in app.amqp.queues.consume_from}
     cache.set_many(traces, HEARTBEAT_SECONDS)
+
+
+@signals.before_task_publish.connect
+def name_cause(headers: Any = None, **_: Any) -> None:
+    """Send with a task where it comes from."""
+    here = origin.current()
+    if headers is not None:
+        headers.setdefault(CAUSE, [here.request_id, here.ip])
+
+
+@signals.task_prerun.connect
+def take_cause(task: Any = None, **_: Any) -> None:
+    """Let what the task does come from what caused it."""
+    name, address = getattr(task.request, CAUSE, None) or ("-", None)
+    if not task.request.is_eager:
+        request_id.set(name)
+        origin.begin(origin.Origin(name, address, "worker"))
+
+
+@signals.task_postrun.connect
+def forget_cause(task: Any = None, **_: Any) -> None:
+    """Leave nothing of it to the next task of this process."""
+    if not task.request.is_eager:
+        request_id.set("-")
+        origin.begin(origin.Origin(door="worker"))

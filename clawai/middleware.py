@@ -2,8 +2,8 @@
 
 import re
 import uuid
-from collections.abc import Awaitable, Callable
-from contextvars import Token
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -13,8 +13,10 @@ from csp.middleware import CSPMiddleware, PolicyParts
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.utils.decorators import sync_and_async_middleware
 
+from accounts.limits import client_ip
 from clawai import errors, problems
 from clawai.logs import request_id
+from configs import origin
 
 ACCEPTED = re.compile(r"^[A-Za-z0-9_-]{8,64}$")
 POLICIES = {
@@ -27,12 +29,16 @@ POLICIES = {
     "/api/docs/": {"style-src": [SELF, UNSAFE_INLINE]},
     "/api/redoc/": {"style-src": [SELF, UNSAFE_INLINE], "worker-src": [SELF, "blob:"]},
 }
+DOORS = {"/admin/": "admin", "/api/": "api", "/v1/": "api"}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BROKEN = re.compile("[\x00\ud800-\udfff\ufffd]")
 
 
 class RequestIdMiddleware:
-    """Takes the caller's `X-Request-ID` where it is harmless, or makes one, and answers it."""
+    """Takes the caller's `X-Request-ID` where it is harmless, or makes one, and answers it.
+
+    What is logged, kept in a history or audited meanwhile says that it comes from this request.
+    """
 
     sync_capable = True
     async_capable = True
@@ -46,26 +52,33 @@ class RequestIdMiddleware:
         """Pass the request on with its id set."""
         if iscoroutinefunction(self):
             return self._acall(request)  # type: ignore[attr-defined,no-any-return]
-        token = self._enter(request)
-        try:
+        with _coming_from(request):
             return self._leave(self.get_response(request))
-        finally:
-            request_id.reset(token)
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
-        token = self._enter(request)
-        try:
+        with _coming_from(request):
             return self._leave(await self.get_response(request))  # type: ignore[misc]
-        finally:
-            request_id.reset(token)
-
-    def _enter(self, request: HttpRequest) -> Token[str]:
-        given = request.headers.get("X-Request-ID", "")
-        return request_id.set(given if ACCEPTED.match(given) else uuid.uuid4().hex)
 
     def _leave(self, response: HttpResponseBase) -> HttpResponseBase:
         response.headers["X-Request-ID"] = request_id.get()
         return response
+
+
+@contextmanager
+def _coming_from(request: HttpRequest) -> Iterator[None]:
+    """Let all that is done inside know its request, the client's address and the door."""
+    given = request.headers.get("X-Request-ID", "")
+    name = given if ACCEPTED.match(given) else uuid.uuid4().hex
+    address = client_ip(
+        request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
+    )
+    door = next((door for path, door in DOORS.items() if request.path_info.startswith(path)), "web")
+    token = request_id.set(name)
+    try:
+        with origin.of(origin.Origin(name, str(address) if address else None, door)):
+            yield
+    finally:
+        request_id.reset(token)
 
 
 @sync_and_async_middleware

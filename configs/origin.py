@@ -23,6 +23,11 @@ def current() -> Origin:
     return _current.get()
 
 
+def begin(origin: Origin) -> None:
+    """Let all that follows in this thread or task come from `origin`."""
+    _current.set(origin)
+
+
 @contextmanager
 def of(origin: Origin) -> Iterator[None]:
     """Let everything inside come from `origin`."""
