@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, Scope, User
 from configs import audit
+from configs.audit import actions
 from configs.errors import Invalid, NotFound
 
 PREFIX: Final = "claw_"
@@ -47,7 +48,7 @@ def create(
             scopes=wanted,
             expires_at=expires_at,
         )
-        _record("api_key.create", row, actor)
+        _record(actions.API_KEY_CREATE, row, actor)
     return row, secret
 
 
@@ -67,7 +68,7 @@ def rotate(*, actor: User, key: UUID, overlap: timedelta) -> tuple[ApiKey, str]:
         old.expires_at = min(old.expires_at, end) if old.expires_at else end
         made = create(actor=actor, name=old.name, scopes=old.scopes)
         old.save(update_fields=["expires_at"])
-        _record("api_key.rotate", old, actor)
+        _record(actions.API_KEY_ROTATE, old, actor)
     return made
 
 
@@ -81,7 +82,7 @@ def revoke(*, actor: User, key: UUID) -> None:
         row = _own(actor, key)
         row.revoked_at = timezone.now()
         row.save(update_fields=["revoked_at"])
-        _record("api_key.revoke", row, actor)
+        _record(actions.API_KEY_REVOKE, row, actor)
 
 
 def visible_to(user: User) -> QuerySet[ApiKey]:

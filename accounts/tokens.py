@@ -17,6 +17,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
 from accounts.models import TokenFamily, User
 from configs import audit
+from configs.audit import actions
 from configs.errors import NotAuthenticated
 
 FAMILY: Final = "family"
@@ -44,7 +45,7 @@ def obtain(*, request: HttpRequest, username: str, password: str) -> Pair:
     with transaction.atomic():
         family = TokenFamily(user=user, password_stamp=user.get_session_auth_hash())
         pair = _next(family)
-        audit.record(action="token.obtain", actor=user, **_of(family))
+        audit.record(action=actions.TOKEN_ISSUE, actor=user, **_of(family))
     return pair
 
 
@@ -60,7 +61,7 @@ def refresh(*, token: str) -> Pair:
         if family is not None and constant_time_compare(family.current, claims["jti"]):
             return _next(family)
         if family is not None:
-            _end([family], "token.reuse")
+            _end([family], actions.TOKEN_REUSE)
     raise NotAuthenticated(_sign_in_again())
 
 
@@ -72,14 +73,14 @@ def revoke(*, token: str) -> None:
         return
     with transaction.atomic():
         if family := _family(claims, lock=True):
-            _end([family], "token.revoke")
+            _end([family], actions.TOKEN_REVOKE)
 
 
 def end_all(*, user: User, reason: str) -> None:
     """End every sign-in by token of a person: after a change of roles, for instance."""
     with transaction.atomic():
         rows = user.token_families.filter(revoked_at=None, expires_at__gt=timezone.now())
-        _end(list(rows.select_for_update()), "token.revoke", reason)
+        _end(list(rows.select_for_update()), actions.TOKEN_REVOKE, reason)
 
 
 def recognise(token: str) -> tuple[TokenFamily, datetime] | None:

@@ -47,6 +47,7 @@ LOGOUT: Final = "logout"
 STEP_UP_SUCCESS: Final = "step_up.success"
 STEP_UP_FAILURE: Final = "step_up.failure"
 API_KEY_CREATE: Final = "api_key.create"
+API_KEY_ROTATE: Final = "api_key.rotate"
 API_KEY_REVOKE: Final = "api_key.revoke"
 TOKEN_ISSUE: Final = "token.issue"  # noqa: S105
 TOKEN_REUSE: Final = "token.reuse"  # noqa: S105
@@ -117,6 +118,7 @@ LABELS: Final[Mapping[str, str | Promise]] = {
     STEP_UP_SUCCESS: _("Confirmed with the password"),
     STEP_UP_FAILURE: _("Failed to confirm with the password"),
     API_KEY_CREATE: _("Made an API key"),
+    API_KEY_ROTATE: _("Replaced an API key"),
     API_KEY_REVOKE: _("Revoked an API key"),
     TOKEN_ISSUE: _("Signed in by token"),
     TOKEN_REUSE: _("Used a spent token"),

@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 
 from accounts import services, tokens
 from accounts.models import ApiKey, Scope, TokenFamily
+from configs.models import AuditEntry
 from tests.factories import PASSWORD
 
 ME = "/api/v1/me/"
@@ -292,3 +293,23 @@ def test_login_by_token__too_often__is_limited(alice):
 
     assert codes[:10] == [401] * 10
     assert codes[-1] == 429
+
+
+# --- What the audit log says -------------------------------------------------------------------
+def test_audit__of_keys_and_tokens__says_who_did_what_and_no_secret(api_of, alice):
+    api = api_of(alice)
+    made = make_key(api, "chat")
+    successor = api.post(f"{KEYS}{made['id']}/rotate/", {}).json()
+    api.delete(f"{KEYS}{successor['id']}/")
+    pair = sign_in("alice")
+    renew(pair["refresh"])
+    renew(pair["refresh"])
+
+    rows = AuditEntry.objects.order_by("id")
+    acts = [row.action for row in rows if row.actor_id == alice.pk]
+    wanted = ["api_key.create", "api_key.create", "api_key.rotate", "api_key.revoke"]
+    assert acts[:4] == wanted
+    assert acts[-2:] == ["token.issue", "token.reuse"]
+    text = str(list(rows.values()))
+    for secret in (made["key"], successor["key"], pair["access"], pair["refresh"]):
+        assert secret not in text
