@@ -74,7 +74,7 @@ def _ring(keys: tuple[str, ...]) -> tuple[FieldKey, ...]:
     return tuple(map(FieldKey.of, keys))
 
 
-def keys() -> tuple[FieldKey, ...]:
+def field_keys() -> tuple[FieldKey, ...]:
     """Return the field keys, the newest first."""
     return _ring(tuple(settings.FIELD_KEYS))
 
@@ -127,7 +127,7 @@ def rewrap(stored: str, place: str = "") -> str:
 
 def is_newest(stored: str) -> bool:
     """Say whether the newest key sealed the value, in the format of today."""
-    return stored.startswith(f"{V2}{keys()[0].id}:")
+    return stored.startswith(f"{V2}{field_keys()[0].id}:")
 
 
 def key_id(stored: str) -> str:
@@ -170,7 +170,7 @@ def _digest(place: str) -> bytes:
 
 
 def _sealed(content: bytes, token: str) -> str:
-    newest = keys()[0]
+    newest = field_keys()[0]
     return f"{V2}{newest.id}:{newest.wrap(content)}:{token}"
 
 
@@ -183,7 +183,7 @@ def _opened(stored: str) -> tuple[bytes, str]:
         name, wrapped, token = stored.removeprefix(V2).split(":")
     except ValueError:
         raise SecretUnreadable from None
-    key = next((each for each in keys() if each.id == name), None)
+    key = next((each for each in field_keys() if each.id == name), None)
     if key is None:
         raise SecretUnreadable(_key_is_gone(name))
     try:
@@ -193,7 +193,7 @@ def _opened(stored: str) -> tuple[bytes, str]:
 
 
 def _of_v1(token: str) -> bytes:
-    for key in keys():
+    for key in field_keys():
         try:
             key.fernet.decrypt(token)
         except InvalidToken:
