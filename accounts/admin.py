@@ -17,9 +17,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 
-from accounts import services
+from accounts import records, services
 from accounts.models import Role, User
 from configs.admin.base import ClawAdmin, EstimatingPaginator, RecordAdmin, RefusableForm
+from configs.audit import actions
 from configs.errors import ClawError
 
 admin.site.unregister(Group)
@@ -124,6 +125,9 @@ class UserAdmin(DjangoUserAdmin, ClawAdmin):  # type: ignore[type-arg]
         if target and not services.may_set_credentials(actor=_actor(request), target=target):
             raise PermissionDenied
         answer: HttpResponse = super().user_change_password(request, id, form_url)
+        after = self.get_object(request, id)
+        if target and after and target.password != after.password:
+            records.account(actions.PASSWORD_SET, actor=_actor(request), target=target)
         return answer
 
     # --- Saving
@@ -131,6 +135,7 @@ class UserAdmin(DjangoUserAdmin, ClawAdmin):  # type: ignore[type-arg]
         """Invite the person, or store what was changed."""
         if change:
             super().save_model(request, obj, form, change)
+            _record_fields(_actor(request), obj, form)
             return
         groups = form.cleaned_data["groups"]
         invited = services.invite(
@@ -145,8 +150,10 @@ class UserAdmin(DjangoUserAdmin, ClawAdmin):  # type: ignore[type-arg]
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Store roles, and open or close the admin with them."""
         if change:
+            before = _roles(form.instance), records.permissions_of(form.instance)
             super().save_related(request, form, formsets, change)
             services.sync_staff(target=form.instance)
+            _record_rights(_actor(request), form.instance, *before)
         else:
             self._show_link(request, form.instance)
 
@@ -179,6 +186,33 @@ class UserAdmin(DjangoUserAdmin, ClawAdmin):  # type: ignore[type-arg]
         said = gettext("Give this link to {}; it is shown once and good for three days: {}")
         link = settings.PUBLIC_URL.rstrip("/") + path
         self.message_user(request, format_html(said, person.username, link), messages.SUCCESS)
+
+
+def _roles(person: User) -> list[str]:
+    return list(person.groups.order_by("name").values_list("name", flat=True))
+
+
+def _record_fields(actor: User, person: User, form: Any) -> None:
+    """Record which fields of an account were changed, from what to what."""
+    names = [name for name in form.changed_data if name not in {"groups", "user_permissions"}]
+    if not names:
+        return
+    action = actions.USER_CHANGE
+    if "is_active" in names:
+        action = actions.USER_ACTIVATE if person.is_active else actions.USER_DEACTIVATE
+    records.account(
+        action,
+        actor=actor,
+        target=person,
+        old={name: form.initial.get(name) for name in names},
+        new={name: form.cleaned_data[name] for name in names},
+    )
+
+
+def _record_rights(actor: User, person: User, roles: list[str], permissions: list[str]) -> None:
+    records.roles(actor=actor, target=person, before=roles, after=_roles(person))
+    held = records.permissions_of(person)
+    records.permissions(actor=actor, holder=person, before=permissions, after=held)
 
 
 def _actor(request: HttpRequest) -> User:
@@ -216,9 +250,12 @@ class GroupAdmin(DjangoGroupAdmin, ClawAdmin):
         Raises:
             PermissionDenied: one of them would be a right that the actor lacks.
         """
+        before = records.permissions_of(form.instance)
         super().save_related(request, form, formsets, change)
         if not _holds(request, form.instance):
             raise PermissionDenied
+        held = records.permissions_of(form.instance)
+        records.permissions(actor=_actor(request), holder=form.instance, before=before, after=held)
 
 
 def _holds(request: HttpRequest, group: Group) -> bool:

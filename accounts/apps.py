@@ -12,6 +12,8 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Grant the roles their permissions once migrations have made them."""
+        from accounts import records
         from accounts.management import grant_role_defaults
 
         post_migrate.connect(grant_role_defaults, dispatch_uid="accounts.grant_role_defaults")
+        records.connect()

@@ -8,6 +8,7 @@ from threading import Lock
 from uuid import UUID
 
 from django.conf import settings
+from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -15,7 +16,7 @@ from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 
 from accounts.models import User, username_key
-from configs import registry, runtime
+from configs import audit, registry, runtime
 from configs.errors import RateLimited, Unavailable
 from configs.registry import Setting
 from configs.registry.setting import T
@@ -145,9 +146,25 @@ def _count(request: HttpRequest, group: str, value: str, rate: tuple[int, int]) 
         ) from error
     if usage and usage["should_limit"]:
         seconds = max(1, usage["time_left"])
+        _record_limited(group, value, seconds)
         said = ngettext(
             "Too many attempts. Try again in %(n)d second.",
             "Too many attempts. Try again in %(n)d seconds.",
             seconds,
         )
         raise RateLimited(said % {"n": seconds}, retry_after=seconds)
+
+
+def _record_limited(group: str, value: str, seconds: int) -> None:
+    """Record that somebody is kept out, once until it ends: a flood must not fill the log."""
+    try:
+        first = cache.add(f"audited:{group}:{value}", 1, seconds)
+    except (RedisError, OSError):
+        return
+    if first:
+        audit.record(
+            action=audit.actions.LOGIN_LIMITED,
+            object_type="user" if group == "login.account" else "address",
+            object_name=value,
+            detail={"seconds": seconds},
+        )

@@ -2,9 +2,10 @@
 
 from django.http import HttpRequest
 
-from accounts import limits
+from accounts import limits, records
 from accounts.models import User
 from configs import stepup
+from configs.audit import actions
 from configs.stepup import ConfirmationNeeded, address, fresh, hint, require, required
 
 __all__ = ["ConfirmationNeeded", "address", "confirm", "fresh", "hint", "require", "required"]
@@ -19,6 +20,8 @@ def confirm(request: HttpRequest, *, person: User, password: str) -> bool:
     """
     limits.count_login(request, person.username)
     right = person.check_password(password)
+    said = actions.STEP_UP_SUCCESS if right else actions.STEP_UP_FAILURE
+    records.account(said, actor=person, target=person)
     if right:
         stepup.note(request)
     return right

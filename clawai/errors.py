@@ -5,7 +5,7 @@ import sys
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from clawai import problems
+from clawai import denials, problems
 from clawai.problems import Problem
 
 PROGRAMS = ("/api/v1/", "/v1/", "/healthz", "/readyz", "/metrics")
@@ -17,6 +17,8 @@ def answer(request: HttpRequest, problem: Problem) -> HttpResponse:
     """Answer `problem` in the form that its reader understands."""
     if request.path.startswith((*PROGRAMS, "/api/")):
         return problem.response()
+    if problem.status == 403 and request.path.startswith("/admin/"):  # noqa: PLR2004
+        denials.record(request)
     name = problem.status if problem.status in PAGES else 500 if problem.status >= 500 else 400  # noqa: PLR2004
     page = render(request, f"errors/{name}.html", {"problem": problem}, status=problem.status)
     if problem.retry_after is not None:

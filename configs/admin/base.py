@@ -10,6 +10,8 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 
+from configs import audit
+from configs.audit import actions
 from configs.errors import ClawError, Invalid
 
 EXACT_UP_TO = 10_000
@@ -74,6 +76,35 @@ class ClawAdmin(ModelAdmin):  # type: ignore[misc]
         """Return the form, told of what a service refused."""
         form = super().get_form(request, obj, **kwargs)
         return type(form)(form.__name__, (form,), {"refusal": getattr(request, "refusal", None)})
+
+    # --- The audit log: what no service has recorded is recorded here
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Log what was added, also in the audit log."""
+        self.audit(request, actions.ADMIN_ADD, obj, message)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Log what was changed, also in the audit log."""
+        self.audit(request, actions.ADMIN_CHANGE, obj, message)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Log what is about to be deleted, also in the audit log."""
+        for obj in queryset:
+            self.audit(request, actions.ADMIN_DELETE, obj, [{"deleted": {}}])
+        return super().log_deletions(request, queryset)
+
+    def audit(self, request: HttpRequest, action: str, obj: Any, message: Any) -> None:
+        """Record an act that changed something, unless its service has done so already."""
+        if message and not audit.recorded_here():
+            audit.record(
+                action=action,
+                actor=request.user,
+                object_type=obj._meta.model_name,
+                object_id=obj.pk,
+                object_name=str(obj),
+                detail={"message": message},
+            )
 
     def may_change(self, request: HttpRequest, obj: Any) -> bool:
         """Return whether the form is more than a view."""

@@ -1,7 +1,7 @@
 """The audit log: acts are recorded in the transaction that does them, and sealed at its commit."""
 
 from configs.audit import actions
-from configs.audit.recording import record
+from configs.audit.recording import record, recorded_here
 from configs.audit.verification import Fault, Head, Verdict, head, verify
 
-__all__ = ["Fault", "Head", "Verdict", "actions", "head", "record", "verify"]
+__all__ = ["Fault", "Head", "Verdict", "actions", "head", "record", "recorded_here", "verify"]

@@ -38,6 +38,7 @@ USER_INVITE: Final = "user.invite"
 USER_JOIN: Final = "user.join"
 USER_DEACTIVATE: Final = "user.deactivate"
 USER_ACTIVATE: Final = "user.activate"
+SIGN_IN_END_ALL: Final = "sign_in.end_all"
 PASSWORD_CHANGE: Final = "password.change"  # noqa: S105  # the name of an act
 PASSWORD_SET: Final = "password.set"  # noqa: S105
 LOGIN_SUCCESS: Final = "login.success"
@@ -67,6 +68,7 @@ CONVERSATION_EXPORT: Final = "conversation.export"
 CONVERSATION_DELETE: Final = "conversation.delete"
 CONVERSATION_RESTORE: Final = "conversation.restore"
 TRACE_READ: Final = "trace.read"
+TRACE_EXPORT: Final = "trace.export"
 
 # --- The admin itself
 ADMIN_ADD: Final = "admin.add"
@@ -109,6 +111,7 @@ LABELS: Final[Mapping[str, str | Promise]] = {
     USER_JOIN: _("Accepted an invitation"),
     USER_DEACTIVATE: _("Shut an account out"),
     USER_ACTIVATE: _("Let an account in again"),
+    SIGN_IN_END_ALL: _("Ended all sign-ins of a person"),
     PASSWORD_CHANGE: _("Changed the own password"),
     PASSWORD_SET: _("Set another person's password"),
     LOGIN_SUCCESS: _("Signed in"),
@@ -136,6 +139,7 @@ LABELS: Final[Mapping[str, str | Promise]] = {
     CONVERSATION_DELETE: _("Deleted a conversation"),
     CONVERSATION_RESTORE: _("Restored a conversation"),
     TRACE_READ: _("Looked into how an answer was made"),
+    TRACE_EXPORT: _("Exported which answers used a document"),
     ADMIN_ADD: _("Added in the admin"),
     ADMIN_CHANGE: _("Changed in the admin"),
     ADMIN_DELETE: _("Deleted in the admin"),

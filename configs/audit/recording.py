@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.auth.models import AnonymousUser
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 """What PostgreSQL keeps in no text."""
 LONGEST_TEXT: Final = 100_000
+_recorded_for: ContextVar[origin.Origin | None] = ContextVar("recorded_for", default=None)
 LARGEST_NUMBER: Final = 10**300
 
 
@@ -61,6 +63,12 @@ def record(  # noqa: PLR0913  # an entry has this many sides
     key = sealing.known_keys()[entry.key_id]
     entry.digest = sealing.digest(entry.__dict__, seal_before, key)
     entry.save(force_insert=True)
+    _recorded_for.set(here)
+
+
+def recorded_here() -> bool:
+    """Say whether the request at hand, or other work of one origin, has recorded an act."""
+    return _recorded_for.get() is origin.current()
 
 
 def _text(text: str, column: str) -> str:
