@@ -1,14 +1,16 @@
 """The admin of conversations: records, whose texts only a right of its own opens."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.http import Http404, HttpRequest
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from configs.admin.base import EstimatingPaginator, RecordAdmin
+from conversations import services
 from conversations.models import Citation, Conversation, Feedback, Message
 
 
@@ -44,13 +46,39 @@ class PrivateAdmin(RecordAdmin):
         words = self.private_search if self.may_read(request) else ()
         return [*self.search_fields, *words]
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Show the list; who reads others' words in it does so in the log's sight."""
+        page = super().changelist_view(request, extra_context)
+        shown = getattr(page, "context_data", {}).get("cl")
+        if shown is not None and self.private_fields and self.may_read(request):
+            self.record_reading(request, shown.result_list)
+        return page
+
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         """Return the row, with its words blanked for those who may not read them."""
         row = super().get_object(request, object_id, from_field)
-        if row is not None and not self.may_read(request):
+        if row is None or not self.private_fields:
+            return row
+        if self.may_read(request):
+            self.record_reading(request, [row])
+        else:
             for name in self.private_fields:
                 blank(row, name)
         return row
+
+    def record_reading(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """Record whose conversations were read, where they are not one's own."""
+        talks = Conversation.objects.filter(pk__in={self.conversation_of(row) for row in rows})
+        services.note_reading(
+            actor=cast(User, request.user),
+            conversations=list(talks.exclude(owner=request.user.pk).select_related("owner")),
+        )
+
+    def conversation_of(self, row: Any) -> Any:
+        """Return the id of the conversation whose words a row holds."""
+        return row.conversation_id
 
 
 def blank(row: Any, name: str) -> None:
@@ -70,6 +98,10 @@ class ConversationAdmin(PrivateAdmin):
     list_select_related = ["owner"]
     list_filter = ["archived", "pinned"]
     search_fields = ["owner__username", "id__exact"]
+
+    def conversation_of(self, row: Any) -> Any:
+        """Return the row's own id."""
+        return row.pk
 
 
 @admin.register(Message)
@@ -168,6 +200,11 @@ class FeedbackAdmin(PrivateAdmin):
     list_display = ["message_id", "rating", "created_at"]
     list_filter = ["rating"]
     search_fields = ["message__id__exact", "message__conversation__owner__username"]
+    list_select_related = ["message"]
+
+    def conversation_of(self, row: Any) -> Any:
+        """Return the conversation of the reply that was judged."""
+        return row.message.conversation_id
 
     @admin.display(description=_("message"))
     def message_id(self, feedback: Feedback) -> str:

@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 
 from accounts import limits
 from accounts.models import User
-from configs import registry
+from configs import audit, registry
+from configs.audit import actions
 from configs.errors import Conflict, Forbidden, Invalid, NotFound
 from conversations.models import Conversation, Feedback, Message
 from conversations.protocol import QUEUED_SEQ, UNSET, _Unset
@@ -68,6 +69,29 @@ def delete_conversation(*, user: User, conversation: UUID) -> None:
             _stop(reply)
         row.deleted_at = timezone.now()
         row.save(update_fields=["deleted_at"])
+        _record(actions.CONVERSATION_DELETE, user, row)
+
+
+def note_export(*, user: User, conversation: Conversation, kind: str) -> None:
+    """Record that a conversation is taken away as a file."""
+    _record(actions.CONVERSATION_EXPORT, user, conversation, format=kind)
+
+
+def note_reading(*, actor: User, conversations: Collection[Conversation]) -> None:
+    """Record that other people's conversations were read: one entry for a list."""
+    if len(conversations) == 1:
+        (row,) = conversations
+        _record(actions.CONVERSATION_READ, actor, row, owner=row.owner.username)
+    elif conversations:
+        audit.record(
+            action=actions.CONVERSATION_READ,
+            actor=actor,
+            object_type="conversation",
+            detail={
+                "conversations": sorted(str(row.pk) for row in conversations),
+                "owners": sorted({row.owner.username for row in conversations}),
+            },
+        )
 
 
 def ask(
@@ -178,6 +202,17 @@ def _check_readable(user: User, bases: Collection[UUID]) -> None:
         wanted
     ):
         raise NotFound
+
+
+def _record(action: str, actor: User, row: Conversation, **detail: str) -> None:
+    """Record an act upon a conversation, without a word of it."""
+    audit.record(
+        action=action,
+        actor=actor,
+        object_type="conversation",
+        object_id=row.pk,
+        detail=detail,
+    )
 
 
 def _locked(user: User, conversation: UUID) -> Conversation:

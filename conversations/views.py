@@ -349,6 +349,7 @@ class ExportView(RestView[Conversation]):
         if kind not in EXPORTS:
             raise Invalid(errors={"format": [_("Use markdown or json.")]})
         write, media_type, ending = EXPORTS[kind]
+        services.note_export(user=caller(request), conversation=conversation, kind=kind)
         return HttpResponse(
             write(conversation, messages),
             content_type=media_type,

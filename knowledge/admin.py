@@ -22,6 +22,7 @@ from knowledge.models import (
     IndexGeneration,
     KnowledgeBase,
 )
+from knowledge.services import records
 
 
 def _actor(request: HttpRequest) -> User:
@@ -181,6 +182,30 @@ class TextAdmin(RecordAdmin):
     """Texts of documents: those of the bases that the person may read, as everywhere."""
 
     paginator = EstimatingPaginator
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Show the list; texts that only all rights open are read in the log's sight."""
+        page = super().changelist_view(request, extra_context)
+        shown = getattr(page, "context_data", {}).get("cl")
+        if shown is not None:
+            self._record_reading(request, [row.document_id for row in shown.result_list])
+        return page
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """Return the row, noting it where only all rights open it."""
+        row = super().get_object(request, object_id, from_field)
+        if row is not None:
+            self._record_reading(request, [row.document_id])
+        return row
+
+    def _record_reading(self, request: HttpRequest, documents: list[Any]) -> None:
+        """Record the reading of documents that are not shared with the person."""
+        actor, wanted = _actor(request), set(documents)
+        own = Document.objects.visible_to(actor).filter(pk__in=wanted)
+        others = Document.objects.filter(pk__in=wanted).exclude(pk__in=own.values("pk"))
+        records.reading(list(others), actor=actor)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the rows whose documents the person may read."""

@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 from accounts import limits
 from accounts.models import User
 from configs import providers, registry, runtime
+from configs.audit import actions
 from configs.errors import Forbidden, Invalid, NoEndpoint
 from configs.providers.base import Endpoint
 from knowledge.indexing import generations
 from knowledge.models import Document, IndexGeneration, KnowledgeBase
-from knowledge.services import queueing
+from knowledge.services import queueing, records
 from knowledge.services.access import editable_base
 
 AVERAGE_TERMS = 150.0
@@ -60,6 +61,7 @@ def create_base(  # noqa: PLR0913 - one argument a column, by name only
         )
         base.save(update_fields=["active_generation"])
         _share(base, shared_users, shared_groups)
+        records.of_base(actions.BASE_CREATE, base, actor=actor, new=records.described(base))
     return base
 
 
@@ -80,6 +82,7 @@ def change_base(  # noqa: PLR0913 - one argument a column, by name only
         Invalid: no name, or there is no such user or group.
     """
     base = editable_base(actor, base_id)
+    before = records.described(base)
     _check_sharing(actor, shared_users, shared_groups)
     if name is not None:
         _check_name(name)
@@ -92,6 +95,7 @@ def change_base(  # noqa: PLR0913 - one argument a column, by name only
     with transaction.atomic():
         base.save(update_fields=["name", "description", "visibility", "updated_at"])
         _share(base, shared_users, shared_groups)
+        records.change_of_base(base, before, actor=actor)
     return base
 
 
@@ -114,6 +118,8 @@ def delete_base(*, actor: User, base_id: UUID) -> None:
             .values_list("pk", flat=True)
         )
         queueing.drop_files_on_commit(documents)
+        old = records.described(base) | {"documents": len(documents)}
+        records.of_base(actions.BASE_DELETE, base, actor=actor, old=old)
         base.delete()
 
 
@@ -140,6 +146,7 @@ def reindex_base(*, actor: User, base_id: UUID) -> IndexGeneration:
         )
         rows = Document.objects.select_for_update(no_key=True).filter(base=base).order_by("pk")
         queueing.queue([document.pk for document in rows])
+        records.of_base(actions.DOCUMENT_REINDEX, base, actor=actor)
     generations.switch_when_complete(base_id)
     generation.refresh_from_db()
     return generation

@@ -6,11 +6,12 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.models import User
+from configs.audit import actions
 from configs.errors import Conflict, NotFound
 from knowledge.errors import reason
 from knowledge.indexing import generations, passages
 from knowledge.models import Document, DocumentVersion
-from knowledge.services import queueing
+from knowledge.services import queueing, records
 from knowledge.services.access import editable_document
 
 
@@ -53,6 +54,7 @@ def reindex(*, actor: User, document_id: UUID) -> Document:
         if document.status == Document.Status.READY:
             _repeat_version(document)
         queueing.queue([document.pk])
+        records.of_document(actions.DOCUMENT_REINDEX, document, actor=actor)
     document.refresh_from_db()
     return document
 
@@ -69,6 +71,7 @@ def retry(*, actor: User, document_id: UUID) -> Document:
         if document.status != Document.Status.FAILED:
             raise Conflict
         queueing.queue([document.pk])
+        records.of_document(actions.DOCUMENT_REINDEX, document, actor=actor)
     document.refresh_from_db()
     return document
 
@@ -84,6 +87,7 @@ def delete_document(*, actor: User, document_id: UUID) -> None:
         document = _locked(document_id)
         queueing.drop_files_on_commit([document.pk])
         passages.remove_document(document)
+        records.of_document(actions.DOCUMENT_DELETE, document, actor=actor)
         document.delete()
     generations.switch_when_complete(base_id)
 

@@ -19,11 +19,12 @@ from django.utils.translation import gettext as _
 from accounts import limits
 from accounts.models import User
 from configs import registry, runtime
+from configs.audit import actions
 from configs.errors import Invalid, NotFound, TooLarge, UnsupportedType
 from knowledge.indexing import generations
 from knowledge.models import Document, DocumentVersion
 from knowledge.parsing import sniffing
-from knowledge.services import queueing
+from knowledge.services import queueing, records
 from knowledge.services.access import editable_base
 
 LONGEST_NAME = 255
@@ -74,6 +75,8 @@ def upload(
         document = _document(actor, base_id, arrival)
         _add_version(document, arrival, path)
         queueing.nudge_on_commit([document.pk])
+        file_facts = {"kind": arrival.kind, "bytes": arrival.size, "sha256": arrival.sha256}
+        records.of_document(actions.DOCUMENT_UPLOAD, document, actor=actor, new=file_facts)
     document.refresh_from_db()
     return document, True
 
