@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from accounts import sessions as sessions_of_people
 from accounts.authentication import Bearer, working
 from accounts.models import User
 from conversations.streams import rows
@@ -90,7 +91,8 @@ def valid_sessions(keys: set[str]) -> set[str]:
     return {
         key
         for key, data in sessions.items()
-        if (expected := hashes.get(data.get(SESSION_KEY, "")))
+        if sessions_of_people.seconds_left(data) > 0
+        and (expected := hashes.get(data.get(SESSION_KEY, "")))
         and constant_time_compare(data.get(HASH_SESSION_KEY, ""), expected)
     }
 

@@ -16,6 +16,7 @@ from django.db import Error as DatabaseError
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from accounts import sessions
 from accounts.authentication import Bearer, recognise
 from accounts.models import Scope, User
 from configs.errors import (
@@ -179,16 +180,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]  # channels is not type
         await self._close(SIGNED_OUT)
 
     async def _ask(self, frame: MessageSend) -> None:
-        question, reply = await self._call(
-            lambda: services.ask(
-                user=self._user,
-                conversation=frame.conversation,
-                content=frame.content,
-                client_id=frame.client_id,
-                knowledge_bases=frame.knowledge_bases,
-                parent=frame.parent,
-            )
-        )
+        question, reply = await self._call(lambda: self._store(frame))
         await self._say(
             protocol.MessageAccepted(
                 client_id=frame.client_id,
@@ -199,6 +191,18 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]  # channels is not type
             )
         )
         self._follow(reply.pk, reply.epoch, 0, queued=reply.status == Message.Status.QUEUED)
+
+    def _store(self, frame: MessageSend) -> services.Pair:
+        if self._credential and self._credential.session:
+            sessions.touch(self._credential.session)
+        return services.ask(
+            user=self._user,
+            conversation=frame.conversation,
+            content=frame.content,
+            client_id=frame.client_id,
+            knowledge_bases=frame.knowledge_bases,
+            parent=frame.parent,
+        )
 
     async def _call(self, function: Callable[[], T]) -> T:
         """Return what a service returns, called in a thread in the person's language."""
