@@ -1,8 +1,10 @@
 """Vectors of passages and questions, made by the endpoint that an index generation is bound to."""
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 BATCH = 64
 """Passages of one call to an endpoint over the network; Zhipu takes no more."""
+
+CALLS_AT_A_TIME = 4
+"""Calls for one document that wait for an endpoint over the network at the same time."""
 
 LOCAL_BATCH = 16
 """Passages of one call to the built-in model: some seconds of work, so that progress shows."""
@@ -83,11 +88,23 @@ class GenerationEmbedder:
             ProviderError: the endpoint failed, or its vectors do not fit (`NeedsReindex`) or are
                 unusable (`BadVectors`).
         """
-        size = LOCAL_BATCH if self.endpoint.provider == "local" else BATCH
-        for at in range(0, len(texts), size):
-            batch = texts[at : at + size]
-            vectors = providers.embedder(self.endpoint).embed_passages(batch)
-            yield self._checked(np.asarray(vectors, np.float32), len(batch))
+        is_local = self.endpoint.provider == "local"
+        size = LOCAL_BATCH if is_local else BATCH
+        parts = (texts[at : at + size] for at in range(0, len(texts), size))
+        yield from map(self._passages, parts) if is_local else self._ahead(parts)
+
+    def _ahead(self, parts: Iterator[Sequence[str]]) -> Iterator[Vectors]:
+        """Yield the parts' vectors in their order, with some calls under way at a time."""
+        with ThreadPoolExecutor(CALLS_AT_A_TIME, "embed") as pool:
+            calls = deque(pool.submit(self._passages, p) for p in islice(parts, CALLS_AT_A_TIME))
+            while calls:
+                vectors = calls.popleft().result()
+                calls.extend(pool.submit(self._passages, part) for part in islice(parts, 1))
+                yield vectors
+
+    def _passages(self, texts: Sequence[str]) -> Vectors:
+        vectors = providers.embedder(self.endpoint).embed_passages(texts)
+        return self._checked(np.asarray(vectors, np.float32), len(texts))
 
     def question(self, text: str) -> Vectors:
         """Return `(dimensions,)` float32 for a question; asked again, it costs nothing.

@@ -249,6 +249,11 @@ class Chunk(models.Model):
     page = models.PositiveIntegerField(_("page"), null=True, blank=True)
     start = models.PositiveIntegerField(_("first character"))
     end = models.PositiveIntegerField(_("end character"))
+    is_chinese = models.BooleanField(
+        _("Chinese"),
+        default=False,
+        help_text=_("Words of a question in another language cannot match it."),
+    )
     dimensions = models.PositiveSmallIntegerField(_("dimensions"))
     embedding = HalfVectorField(_("embedding"), null=True)
     bm25 = SparseVectorField(

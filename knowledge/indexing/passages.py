@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.search import SearchVectorField
 from django.db import connection, transaction
-from django.db.models import F, Func, Q, TextField, Value
+from django.db.models import F, Q
 
 from configs.providers.base import Vectors
+from configs.providers.local import is_chinese
 from knowledge import embedding, segmentation
 from knowledge.chunking import Piece
+from knowledge.indexing.copying import Place, Row, copy
 from knowledge.indexing.jobs import Claim, hold
 from knowledge.models import (
     Chunk,
@@ -51,44 +51,15 @@ def store(
     words = [segmentation.terms(text) for text in texts]
     weights = [segmentation.weights(found, generation.average_terms) for found in words]
     rows = [
-        _row(version, generation, piece, vector, found, weight)
-        for piece, vector, found, weight in zip(pieces, vectors, words, weights, strict=True)
+        Row(piece, is_chinese(text), vector, weight, segmentation.lexemes(found))
+        for piece, text, vector, weight, found in zip(
+            pieces, texts, vectors, weights, words, strict=True
+        )
     ]
     with transaction.atomic():
         document = hold(held)
-        for row in rows:
-            row.document, row.base_id = document, document.base_id
-        Chunk.objects.bulk_create(rows)
+        copy(Place(document.base_id, generation.pk, document.pk, version.pk), rows)
         _count(generation.pk, (weight.indices() for weight in weights), len(rows), sign=1)
-
-
-def _row(
-    version: DocumentVersion,
-    generation: IndexGeneration,
-    piece: Piece,
-    vector: Vectors,
-    found: list[str],
-    weight: object,
-) -> Chunk:
-    return Chunk(
-        version=version,
-        generation=generation,
-        ordinal=piece.ordinal,
-        text=piece.text,
-        heading_path=piece.heading_path,
-        page=piece.page,
-        start=piece.start,
-        end=piece.end,
-        dimensions=len(vector),
-        embedding=vector,
-        bm25=weight,
-        terms=_vector_of(segmentation.lexemes(found)),
-    )
-
-
-def _vector_of(lexemes: list[str]) -> Func:
-    array = Value(lexemes, output_field=ArrayField(TextField()))
-    return Func(array, function="array_to_tsvector", output_field=SearchVectorField())
 
 
 def complete(

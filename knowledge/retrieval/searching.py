@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from configs import providers, registry, runtime
 from configs.errors import ProviderError
 from configs.providers import Endpoint
+from configs.providers.local import is_chinese
 from knowledge import embedding, segmentation
 from knowledge.retrieval import statement
 from knowledge.retrieval.scope import Part, Scope, look
@@ -29,8 +30,12 @@ INDEXED_DIMENSIONS = frozenset({256, 384, 512, 1024, 2048})
 EXACT_BELOW = 10_000
 """Chunks behind the filter up to which measuring all of them is the faster way, and perfect."""
 
-MOST_MATCHES = 20_000
-"""Chunks that the rarer terms may bring in as candidates of the text leg."""
+LEAST_MATCHES, MOST_MATCHES = 500, 2_000
+"""Chunks that the rarer terms may bring in as candidates of the text leg: a tenth of all, within
+these bounds. A scan of more is slow, and what only common words bring in is never the best."""
+
+FEW_TERMS = {3: 5 / 3, 5: 4 / 3}
+"""Keywords: with so many terms, at most, the words weigh so many times as much as in a sentence."""
 
 LONGEST_QUESTION = 20_000
 """Characters of a question that are cut into terms."""
@@ -71,6 +76,25 @@ class Result:
     reranked: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What was asked, as the words' leg reads it."""
+
+    terms: tuple[str, ...]
+    is_chinese: bool
+
+    @classmethod
+    def of(cls, text: str) -> "_Question":
+        short = text[:LONGEST_QUESTION]
+        return cls(tuple(segmentation.terms(short)), is_chinese(short))
+
+    def weighed(self, weight: float) -> float:
+        """Return the weight of the words, given that of a whole sentence's."""
+        count = len(set(self.terms))
+        times = next((times for most, times in FEW_TERMS.items() if count <= most), 1.0)
+        return min(weight * times, 1.0)
+
+
 def search(
     question: str,
     *,
@@ -103,15 +127,15 @@ def retrieve(
     Raises:
         ProviderError: as in `search`.
     """
-    found = segmentation.terms(question[:LONGEST_QUESTION])
+    asked = _Question.of(question)
     if (bases is not None and not bases) or not question.strip():
         return Result()
-    scope = look(user, bases, found)
+    scope = look(user, bases, asked.terms)
     legs, degraded = _vector_legs(question, scope.parts, mode)
     wanted = limit if limit is not None else runtime.current().get(registry.RETRIEVAL_TOP_K)
     judges = _rerankers(mode)
     deep = max(wanted, runtime.current().get(registry.RETRIEVAL_RERANKED)) if judges else wanted
-    request = _request(scope, legs, "text" if degraded else mode, deep)
+    request = _request(asked, scope, legs, "text" if degraded else mode, deep)
     if request.text is None and not request.vectors:
         return Result(degraded=degraded)
     rows, plan = _run(request, scope)
@@ -138,10 +162,12 @@ def _vector_legs(question: str, parts: Sequence[Part], mode: Mode) -> tuple[list
     return legs, degraded
 
 
-def _request(scope: Scope, legs: Sequence[VectorLeg], mode: Mode, limit: int) -> Request:
+def _request(
+    asked: _Question, scope: Scope, legs: Sequence[VectorLeg], mode: Mode, limit: int
+) -> Request:
     settings = runtime.current()
     text = _text_leg(scope) if mode != "vector" else None
-    weight = settings.get(registry.RETRIEVAL_TEXT_WEIGHT) if text else 0.0
+    weight = asked.weighed(settings.get(registry.RETRIEVAL_TEXT_WEIGHT)) if text else 0.0
     return Request(
         bases=scope.bases,
         generations=scope.generations,
@@ -150,6 +176,7 @@ def _request(scope: Scope, legs: Sequence[VectorLeg], mode: Mode, limit: int) ->
         candidates=max(settings.get(registry.RETRIEVAL_CANDIDATES), limit),
         limit=limit,
         text_weight=weight if legs else 1.0,
+        is_chinese=asked.is_chinese,
     )
 
 
@@ -157,17 +184,19 @@ def _text_leg(scope: Scope) -> TextLeg | None:
     if not scope.terms:
         return None
     weights = {segmentation.term_id(term): rarity for term, rarity in scope.terms.items()}
-    naming = _naming_terms(scope.frequencies)
+    chunks = sum(part.chunk_count for part in scope.parts)
+    most = min(max(chunks // 10, LEAST_MATCHES), MOST_MATCHES)
+    naming = _naming_terms(scope.frequencies, most)
     return TextLeg(segmentation.sparse(weights), segmentation.either(naming))
 
 
-def _naming_terms(frequencies: Mapping[str, int]) -> list[str]:
-    """Return the rarest terms that together bring in no more than `MOST_MATCHES`, at least one."""
+def _naming_terms(frequencies: Mapping[str, int], most: int) -> list[str]:
+    """Return the rarest terms that together bring in no more than `most` chunks, at least one."""
     named: list[str] = []
     matches = 0
     for term, chunks in frequencies.items():
         matches += chunks
-        if named and matches > MOST_MATCHES:
+        if named and matches > most:
             break
         named.append(term)
     return named

@@ -13,6 +13,9 @@ from knowledge.querysets import KnowledgeBaseQuerySet
 
 Values = dict[str, Any]
 
+FOREIGN_LOSS = 0.4
+"""The share of the words' weight that a passage in another language goes without."""
+
 # Rights come first: nothing below reads a chunk whose generation is not in `scope`.
 _SCOPE = """WITH scope AS MATERIALIZED ({readable})"""
 
@@ -87,6 +90,7 @@ meaning AS MATERIALIZED ({legs})"""
 _SCORED = """,
 scored AS MATERIALIZED (
     SELECT c.id, words.place AS rank_text, meaning.place AS rank_vector,
+        c.is_chinese = %(is_chinese)s AS same_language,
         greatest(-(c.bm25 <#> %(terms)s::sparsevec), 0) AS text_score,
         CASE {part_of_row} END AS part,
         CASE {vector_score} END AS vector_score
@@ -97,7 +101,7 @@ scored AS MATERIALIZED (
 # the score against the part's mean, in standard deviations.
 _STANDARD = """,
 standard AS (
-    SELECT id, rank_text, rank_vector, text_score,
+    SELECT id, rank_text, rank_vector, same_language, text_score,
         CASE WHEN vector_score IS NOT NULL THEN coalesce(
             (vector_score - avg(vector_score) OVER part)
             / nullif(stddev_pop(vector_score) OVER part, 0), 0) END AS vector_score
@@ -105,19 +109,27 @@ standard AS (
     WINDOW part AS (PARTITION BY part)
 )"""
 
-# Convex combination (Bruch, Gai and Ingber 2023): BM25 by its maximum, the vectors' score from the
-# least to the most within the union.
-_SCORE = """
-    %(text_weight)s * coalesce(text_score / nullif(max(text_score) OVER (), 0), 0)
-    + (1 - %(text_weight)s) * coalesce(
-        (vector_score - min(vector_score) OVER ()) / nullif(
-            max(vector_score) OVER () - min(vector_score) OVER (), 0),
-        (vector_score IS NOT NULL)::int)"""
+# Both from 0 to 1 within the union: BM25 by its maximum, the vectors' score from least to most.
+_MARKS = """,
+marks AS (
+    SELECT id, rank_text, rank_vector, same_language,
+        coalesce(text_score / nullif(max(text_score) OVER (), 0), 0) AS words,
+        coalesce(
+            (vector_score - min(vector_score) OVER ()) / nullif(
+                max(vector_score) OVER () - min(vector_score) OVER (), 0),
+            (vector_score IS NOT NULL)::int) AS meaning
+    FROM standard
+)"""
 
+# Convex combination (Bruch, Gai and Ingber 2023). A question's words cannot speak for a passage in
+# another language: it is judged by its meaning where that says more.
 _RESULT = """,
 ranked AS (
-    SELECT id, rank_text, rank_vector, ({score})::float8 AS score
-    FROM standard
+    SELECT id, rank_text, rank_vector, greatest(
+        %(text_weight)s * words + (1 - %(text_weight)s) * meaning,
+        CASE WHEN NOT same_language THEN %(foreign_weight)s * meaning END
+    )::float8 AS score
+    FROM marks
 )
 SELECT c.id, c.document_id, d.name, c.version_id, v.number, c.base_id, c.text, c.heading_path,
     c.page, c.start, c."end", r.score, r.rank_vector, r.rank_text, (SELECT count(*) FROM meaning)
@@ -158,6 +170,7 @@ class Request:
     candidates: int
     limit: int
     text_weight: float
+    is_chinese: bool = False
 
 
 @dataclass(slots=True)
@@ -177,7 +190,8 @@ def build(request: Request) -> tuple[str, Values]:
     _add_vector_legs(draft, request.vectors)
     draft.add(_SCORED, **_of_row(request.vectors))
     draft.add(_STANDARD)
-    draft.add(_RESULT, score=_SCORE)
+    draft.add(_MARKS)
+    draft.add(_RESULT)
     return draft.sql, draft.values
 
 
@@ -192,6 +206,8 @@ def _draft(request: Request) -> _Draft:
         candidates=request.candidates,
         limit=request.limit,
         text_weight=request.text_weight,
+        foreign_weight=1 - FOREIGN_LOSS * request.text_weight,
+        is_chinese=request.is_chinese,
     )
     return draft
 

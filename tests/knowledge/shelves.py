@@ -11,6 +11,7 @@ from accounts.models import User
 from configs import runtime
 from configs.models import ModelEndpoint
 from configs.providers.base import Vectors
+from configs.providers.local import is_chinese
 from configs.providers.vectors import hashed_ngrams
 from knowledge import segmentation
 from knowledge.models import (
@@ -94,6 +95,7 @@ def fill(
             heading_path=heading,
             start=0,
             end=max(len(text), 1),
+            is_chinese=is_chinese(text),
             dimensions=generation.dimensions,
             embedding=vectors[ordinal],
             bm25=weights[ordinal],

@@ -15,6 +15,7 @@ from configs.errors import ProviderError
 from configs.models import Config, ModelEndpoint
 from knowledge import embedding, retrieval
 from knowledge.models import Chunk, IndexGeneration, KnowledgeBase
+from knowledge.retrieval import scope, searching
 from tests.factories import DocumentVersionFactory
 from tests.fake_glm.process import FakeGlm, running
 from tests.knowledge.shelves import base_of, fill, plug_in, put
@@ -98,6 +99,41 @@ def test_search__modes__rank_by_their_legs_alone(handbook: KnowledgeBase, alice:
     assert all(p.rank_vector is None for p in by_words)
     assert [p.rank_vector for p in by_meaning] == list(range(1, 7))
     assert all(p.rank_text is None for p in by_meaning)
+
+
+def test_search__answer_in_another_language_alone__is_not_outranked_by_common_words(
+    alice: User,
+) -> None:
+    base = base_of(alice)
+    question = "怎么配置数据库的连接？"
+    asked = embedding.bound("fake", 256).question(question)
+    aside = np.eye(256, dtype=np.float32)[0] - asked[0] * asked
+    aside /= np.linalg.norm(aside)
+    for text, cosine in ((EN[1], 0.98), ("怎么配置", 0.85), ("连接的数", 0.6), ("打印机", 0.5)):
+        put(base, text, vectors=(cosine * asked + np.sqrt(1 - cosine**2) * aside)[None])
+    assert texts(retrieval.search(question, user=alice))[0] == EN[1]
+    Chunk.objects.update(is_chinese=True)
+    assert texts(retrieval.search(question, user=alice))[0] != EN[1]
+
+
+@pytest.mark.parametrize(
+    ("question", "weight"),
+    [
+        ("连接超时", 0.5),
+        ("conn_max_age", 0.4),
+        ("how many days may pass until expenses and receipts reach accounting", 0.3),
+    ],
+)
+def test_request__keywords__weigh_more_than_a_sentence(
+    handbook: KnowledgeBase, alice: User, question: str, weight: float
+) -> None:
+    asked = searching._Question.of(question)
+    looked = scope.look(alice, None, asked.terms)
+    legs, _ = searching._vector_legs(question, looked.parts, "hybrid")
+    request = searching._request(asked, looked, legs, "hybrid", 5)
+    assert request.text_weight == pytest.approx(weight)
+    alone = searching._request(asked, looked, [], "text", 5)
+    assert alone.text_weight == 1.0
 
 
 def test_search__limit_above_what_exists__gives_all(handbook: KnowledgeBase, alice: User) -> None:

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.django_db
 ROWS = 4_000
 SHARES = {"most": 0.889, "tenth": 0.1, "hundredth": 0.01, "thousandth": 0.001}
 DICE = random.Random(7)
+ASKED = searching._Question.of("天地玄黄")
 TOPICS = [
     ["".join(DICE.choices("天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往", k=2)) for _ in range(9)]
     for _ in range(60)
@@ -147,7 +148,7 @@ def plan_of(user: User, bases: list[KnowledgeBase], *, indexed: bool) -> str:
     """Return how PostgreSQL would run the statement."""
     looked = scope.look(user, [base.pk for base in bases], ["天地"])
     legs, _ = searching._vector_legs("天地玄黄", looked.parts, "vector")
-    request = searching._request(looked, legs, "vector", 10)
+    request = searching._request(ASKED, looked, legs, "vector", 10)
     assert all(leg.indexed == indexed for leg in request.vectors)
     sql, values = statement.build(request)
     with transaction.atomic(), connection.cursor() as cursor:
@@ -192,7 +193,7 @@ def test_settings__in_force_inside__and_gone_outside(
     monkeypatch.setattr(searching, "EXACT_BELOW", 0)
     found(alice, "天地玄黄", shelves.named("most"))
     before = [shown(name) for name in names]
-    request = searching._request(scope.look(alice, None, []), [], "vector", 10)
+    request = searching._request(ASKED, scope.look(alice, None, []), [], "vector", 10)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement.SETTINGS, statement.settings(request, 200, 40_000))
         inside = [shown(name) for name in names]
