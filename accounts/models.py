@@ -15,6 +15,7 @@ from django.contrib.auth.models import (
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from configs.fields import EncryptedTextField
@@ -57,6 +58,16 @@ class User(AbstractUser):
     display_name = models.CharField(_("display name"), max_length=100, blank=True)
     language = models.CharField(_("language"), max_length=10, blank=True)
     theme = models.CharField(_("theme"), max_length=6, choices=Theme, default=Theme.SYSTEM)
+    sign_ins_ended = models.PositiveIntegerField(
+        default=0,
+        editable=False,
+        help_text=_("How often all sign-ins were ended: those begun with another number are over."),
+    )
+    rights_lost = models.PositiveIntegerField(
+        default=0,
+        editable=False,
+        help_text=_("How often a right was lost: sockets opened with another number are closed."),
+    )
 
     objects = UserManager()  # type: ignore[misc]
 
@@ -65,6 +76,7 @@ class User(AbstractUser):
         verbose_name_plural = _("users")
         ordering = ["username"]
         permissions = [
+            ("enter_admin", _("Can enter the administration")),
             ("read_conversations", _("Can read the texts of other people's conversations")),
         ]
 
@@ -86,6 +98,18 @@ class User(AbstractUser):
             kwargs["update_fields"] = {*fields, "username_key"}
         super().save(*args, **kwargs)
 
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return what sessions and tokens must match: it changes when all sign-ins are ended."""
+        plain: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
+        if not self.sign_ins_ended:
+            return plain
+        return salted_hmac(
+            "clawai.accounts.sign_ins",
+            f"{plain}:{self.sign_ins_ended}",
+            secret=secret,
+            algorithm="sha256",
+        ).hexdigest()
+
     @property
     def is_administrator(self) -> bool:
         """Whether this person holds the administrator's role, or all rights."""
@@ -104,7 +128,23 @@ class Role(models.TextChoices):
 
 
 STAFF_ROLES = frozenset({Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR, Role.KNOWLEDGE_EDITOR})
-"""Roles whose holders may enter the admin."""
+"""Roles whose holders may enter the admin from the start: they are given `accounts.enter_admin`."""
+
+
+class RoleNote(models.Model):
+    """What a role of one's own is for, in its maker's words."""
+
+    group = models.OneToOneField(Group, on_delete=models.CASCADE, related_name="note")
+    description = models.CharField(_("description"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("role's description")
+        verbose_name_plural = _("roles' descriptions")
+        ordering = ["group"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.description
 
 
 class RoleGrant(models.Model):

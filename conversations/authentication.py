@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
@@ -26,11 +27,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Credential:
-    """A session, JWT or API key that holds a socket open; `revoke` is called when it ends."""
+    """A session, JWT or API key that holds a socket open; `revoke` is called when it ends.
+
+    `person` is its owner as known when the socket was opened.
+    """
 
     session: str | None
     bearer: Bearer | None
     revoke: Callable[[], Any]
+    person: User
 
 
 class Watch:
@@ -69,7 +74,18 @@ class Watch:
 def _ended(held: tuple[Credential, ...]) -> list[Credential]:
     sessions = valid_sessions({each.session for each in held if each.session})
     bearers = working(each.bearer for each in held if each.bearer)
-    return [each for each in held if not (each.session in sessions or each.bearer in bearers)]
+    lost = _rights_lost({each.person.pk for each in held})
+    return [
+        each
+        for each in held
+        if lost.get(each.person.pk) != each.person.rights_lost  # what it knows of them is stale
+        or not (each.session in sessions or each.bearer in bearers)
+    ]
+
+
+def _rights_lost(people: set[UUID]) -> dict[UUID, int]:
+    rows = User.objects.filter(pk__in=people).order_by()
+    return dict(rows.values_list("pk", "rights_lost"))
 
 
 def valid_sessions(keys: set[str]) -> set[str]:

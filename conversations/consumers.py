@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
@@ -16,9 +16,10 @@ from django.db import Error as DatabaseError
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from accounts import sessions
+from accounts import limits, sessions
 from accounts.authentication import Bearer, recognise
 from accounts.models import Scope, User
+from configs import origin
 from configs.errors import (
     ClawError,
     Conflict,
@@ -65,6 +66,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]  # channels is not type
     def __init__(self) -> None:
         self._user: User
         self._language = "en"
+        self._origin = origin.Origin(door="socket")
         self._tasks: set[asyncio.Task[None]] = set()
         self._following: dict[UUID, asyncio.Task[None]] = {}
         self._malformed: deque[float] = deque(maxlen=MALFORMED_FRAMES)
@@ -80,6 +82,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]  # channels is not type
         """
         user, session = self.scope.get("user"), self.scope.get("session")
         self._language = _language(self.scope)
+        self._origin = _origin(self.scope)
         signed_in = isinstance(user, User) and session is not None and session.session_key
         if not signed_in and settings.SESSION_COOKIE_NAME in self.scope.get("cookies", {}):
             await self.send({"type": "websocket.close"})
@@ -101,7 +104,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]  # channels is not type
         """Begin to serve `user` for as long as the credential holds."""
         self._user = user
         self._language = user.language or self._language
-        self._credential = authentication.Credential(session, bearer, self._sign_out)
+        self._credential = authentication.Credential(session, bearer, self._sign_out, user)
         authentication.watch().add(self._credential)
         await self._say(protocol.Ready(user.pk))
         self._start(self._listen())
@@ -208,7 +211,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]  # channels is not type
         """Return what a service returns, called in a thread in the person's language."""
 
         def call() -> T:
-            with translation.override(self._language):
+            with translation.override(self._language), origin.of(self._origin):
                 return function()
 
         return await in_thread(call)
@@ -320,6 +323,14 @@ def _language(scope: Json) -> str:
         except LookupError:
             continue
     return "en"
+
+
+def _origin(scope: Json) -> origin.Origin:
+    """Return where the socket's acts come from: one id for all of them, and the address."""
+    peer = (scope.get("client") or ("",))[0]
+    forwarded = [v for name, v in scope.get("headers", ()) if name == b"x-forwarded-for"]
+    address = limits.client_ip(peer, b",".join(forwarded).decode("latin1"))
+    return origin.Origin(f"socket-{uuid4().hex}", str(address) if address else None, "socket")
 
 
 def _visible_reply(user: User, reply: UUID) -> None:

@@ -164,6 +164,12 @@ class Message(models.Model):
     prompt_tokens = models.PositiveIntegerField(_("tokens in"), null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(_("tokens out"), null=True, blank=True)
     usage_exact = models.BooleanField(_("tokens counted by the provider"), default=False)
+    made_with = models.JSONField(
+        _("what the prompt was filled with"),
+        null=True,
+        blank=True,
+        help_text=_("What it takes to build the prompt once more, and its SHA-256."),
+    )
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     first_token_at = models.DateTimeField(_("first words"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
@@ -302,6 +308,10 @@ class Citation(models.Model):
         ordering = ["message", "number"]
         constraints = [
             models.UniqueConstraint(fields=["message", "number"], name="citation_number_once")
+        ]
+        indexes = [
+            models.Index(fields=["document", "-id"], name="citation_document_newest"),
+            models.Index(fields=["version", "-id"], name="citation_version_newest"),
         ]
 
     def __str__(self) -> str:

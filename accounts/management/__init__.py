@@ -12,13 +12,20 @@ from accounts.models import Role
 
 OURS = frozenset({"accounts", "configs", "conversations", "knowledge"})
 KEPT_BACK = frozenset({("accounts", "read_conversations")})
-STEERED = frozenset({"config", "modelendpoint", "prompttemplate"})
+STEERED = frozenset(
+    {"config", "configoverride", "modelendpoint", "prompttemplate", "changeset", "job"}
+)
+ENTER = ("accounts", "enter_admin")
 CHAT = frozenset({"add_conversation", "change_conversation", "delete_conversation", "add_message"})
 OWN_KNOWLEDGE = frozenset({"add_knowledgebase", "add_document"})
 
 
 def _views(app: str, codename: str) -> bool:
     return codename.startswith("view_")
+
+
+def _audits(app: str, codename: str) -> bool:
+    return _views(app, codename) or codename.startswith("export_") or (app, codename) == ENTER
 
 
 def _administers(app: str, codename: str) -> bool:
@@ -29,11 +36,12 @@ def _administers(app: str, codename: str) -> bool:
 
 def _operates(app: str, codename: str) -> bool:
     steers = app == "configs" and codename.partition("_")[2] in STEERED
-    return _views(app, codename) or steers or (app, codename) == ("accounts", "change_user")
+    named = (app, codename) in {ENTER, ("accounts", "change_user")}
+    return _views(app, codename) or steers or named
 
 
 def _edits_knowledge(app: str, codename: str) -> bool:
-    return app == "knowledge" or _chats(app, codename)
+    return app == "knowledge" or _chats(app, codename) or (app, codename) == ENTER
 
 
 def _chats(app: str, codename: str) -> bool:
@@ -48,7 +56,7 @@ def _integrates(app: str, codename: str) -> bool:
 GRANTED = {
     Role.ADMINISTRATOR: _administers,
     Role.OPERATOR: _operates,
-    Role.AUDITOR: _views,
+    Role.AUDITOR: _audits,
     Role.KNOWLEDGE_EDITOR: _edits_knowledge,
     Role.INTEGRATOR: _integrates,
     Role.MEMBER: _chats,

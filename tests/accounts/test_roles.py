@@ -16,14 +16,15 @@ def test_roles__fresh_database__all_groups_exist(db):
     assert set(Group.objects.values_list("name", flat=True)) >= {role.value for role in Role}
 
 
-def test_auditor__permissions__every_view_and_nothing_else(aidan):
+def test_auditor__permissions__every_view_and_export_and_nothing_else(aidan):
     views = {
         f"{p.content_type.app_label}.{p.codename}"
         for p in Permission.objects.filter(codename__startswith="view_").select_related(
             "content_type"
         )
     }
-    assert held(aidan) == views
+    exports = {"configs.export_auditentry"}
+    assert held(aidan) == views | exports | {"accounts.enter_admin"}
     assert "configs.view_historicalconfig" in views
 
 
