@@ -200,6 +200,7 @@ CELERY_TASK_ROUTES = {
     "conversations.tasks.*": {"queue": "answers"},
     "knowledge.tasks.*": {"queue": "indexing"},
     "accounts.tasks.*": {"queue": "indexing"},
+    "configs.tasks.*": {"queue": "indexing"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -217,6 +218,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
+    "publish-due": {"task": "configs.tasks.publish_due", "schedule": 3.0},
     "forget-old": {"task": "accounts.tasks.forget_old", "schedule": 3600.0},
     "sweep-replies": {"task": "conversations.tasks.sweep_replies", "schedule": 5.0},
     "sweep-documents": {"task": "knowledge.tasks.sweep_documents", "schedule": 15.0},

@@ -80,6 +80,17 @@ class KeyReused(ClawError):
     title = _("This Idempotency-Key was used for another request: use a new one")
 
 
+class NeedsSecondPerson(Conflict):
+    """Somebody else has to approve this; `change_set` is what waits for them."""
+
+    code = "needs_second_person"
+    title = _("This waits for a second person")
+
+    def __init__(self, change_set: object) -> None:
+        self.change_set = change_set
+        super().__init__()
+
+
 class TooLarge(ClawError):
     """The body or file exceeds a limit."""
 

@@ -17,6 +17,7 @@ CONFIG_APPROVE: Final = "config.approve"
 CONFIG_REJECT: Final = "config.reject"
 CONFIG_WITHDRAW: Final = "config.withdraw"
 CONFIG_DISCARD: Final = "config.discard"
+CONFIG_FAIL: Final = "config.fail"
 CONFIG_IMPORT: Final = "config.import"
 CONFIG_EXPORT: Final = "config.export"
 CONFIG_EXPORT_SECRETS: Final = "config.export_secrets"
@@ -92,6 +93,7 @@ LABELS: Final[Mapping[str, str | Promise]] = {
     CONFIG_REJECT: _("Rejected a change"),
     CONFIG_WITHDRAW: _("Withdrew a change"),
     CONFIG_DISCARD: _("Discarded a draft"),
+    CONFIG_FAIL: _("Could not publish at the time"),
     CONFIG_IMPORT: _("Imported settings"),
     CONFIG_EXPORT: _("Exported settings"),
     CONFIG_EXPORT_SECRETS: _("Exported settings with their secrets"),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from configs import crypto
 from configs.fields import EncryptedTextField
-from configs.models.history import KeptHistory
+from configs.models.history import Kept, KeptHistory
 
 
 class Release(models.Model):
@@ -42,7 +42,7 @@ class Release(models.Model):
         return f"v{self.version}"
 
 
-class Config(models.Model):
+class Config(Kept):
     """One setting: a key, and its value as JSON text (encrypted when it is sensitive).
 
     An empty value means the default that `configs.registry` declares. Keys that are not declared
@@ -119,7 +119,7 @@ class Config(models.Model):
         return f"config:{self.key}"
 
 
-class ConfigOverride(models.Model):
+class ConfigOverride(Kept):
     """The value of a declared setting for the people of one role.
 
     Whoever holds several roles gets the most generous value: the greatest number, yes before no.
@@ -155,7 +155,7 @@ class ConfigOverride(models.Model):
         return f"{self.key} ({self.group})"
 
 
-class ModelEndpoint(models.Model):
+class ModelEndpoint(Kept):
     """Where a model answers, and how it is asked; tried in `position` order within its kind."""
 
     class Kind(models.TextChoices):
@@ -231,7 +231,7 @@ class ModelEndpoint(models.Model):
         return self.name
 
 
-class PromptTemplate(models.Model):
+class PromptTemplate(Kept):
     """Words that are sent to a model; `version` rises with each change of `text`."""
 
     name = models.SlugField(_("name"), max_length=60, unique=True)

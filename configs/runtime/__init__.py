@@ -1,6 +1,6 @@
 """What this process runs with: a frozen snapshot of settings, prompts and endpoints, kept live."""
 
-from configs.runtime.building import build, locked_by
+from configs.runtime.building import build, endpoint_of, locked_by
 from configs.runtime.live import (
     current,
     forget,
@@ -20,6 +20,7 @@ __all__ = [
     "Source",
     "build",
     "current",
+    "endpoint_of",
     "forget",
     "install",
     "locked_by",

@@ -141,11 +141,12 @@ def _overrides(rows: Iterable[ConfigOverride]) -> dict[str, dict[int, Any]]:
 
 # --- Endpoints ---------------------------------------------------------------------------------
 def _usable_endpoints() -> list[tuple[str, Endpoint]]:
-    found = [(row.kind, _endpoint(row)) for row in ModelEndpoint.objects.filter(enabled=True)]
+    found = [(row.kind, endpoint_of(row)) for row in ModelEndpoint.objects.filter(enabled=True)]
     return [(kind, endpoint) for kind, endpoint in found if endpoint is not None]
 
 
-def _endpoint(row: ModelEndpoint) -> Endpoint | None:
+def endpoint_of(row: ModelEndpoint) -> Endpoint | None:
+    """Return what adapters see of a row, stored or not; None where its key or address lacks."""
     try:
         key, url = row.api_key, row.base_url
     except ClawError:  # it must not hide the other rows
