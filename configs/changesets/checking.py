@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from asgiref.sync import async_to_sync
-from django.db import close_old_connections
+from django.db import connection
 from django.utils.translation import gettext
 
 from configs import providers, registry, runtime
@@ -186,7 +186,8 @@ def unanswered(changes: Iterable[Change]) -> list[Problem]:
     touched = {new.name: new for old, new in pairs if new is not None and _other(old, new)}
     if not touched:
         return []
-    close_old_connections()  # the connection goes back to the pool while the models are asked
+    if not connection.in_atomic_block:
+        connection.close()  # it goes back to the pool while the models are asked
     return [problem for each in touched.values() if (problem := _ask(each)) is not None]
 
 

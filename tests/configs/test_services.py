@@ -12,6 +12,7 @@ from hypothesis.extra.django import TestCase
 from configs import crypto, registry, runtime, services
 from configs.errors import Conflict, Invalid, NotFound
 from configs.models import Config, ModelEndpoint, PromptTemplate, Release
+from tests.steering import unguarded
 
 pytestmark = pytest.mark.django_db
 KEY = registry.RETRIEVAL_TOP_K.key
@@ -132,7 +133,8 @@ def test_roll_back__earlier_version__becomes_a_new_one(secret):
 
 def test_roll_back__value_out_of_todays_range__is_refused():
     change(9)
-    Config.history.filter(key=KEY, version=1).update(value="99")
+    with unguarded():
+        Config.history.filter(key=KEY, version=1).update(value="99")
     change(8)
     with pytest.raises(Invalid):
         services.roll_back(key=KEY, version=1, actor=None)
@@ -140,7 +142,10 @@ def test_roll_back__value_out_of_todays_range__is_refused():
 
 def test_change_endpoint__key__is_kept_sealed(olga):
     row = services.change_endpoint(
-        name="zhipu-glm", changes={"api_key": CANARY, "model": "glm-4-air"}, actor=olga, reason="r"
+        name="zhipu-glm",
+        changes={"api_key": CANARY, "model": "glm-4-air", "position": 2000},
+        actor=olga,
+        reason="r",
     )
     assert row.version == 2
     assert runtime.refresh().endpoint("zhipu-glm").api_key == CANARY
@@ -193,7 +198,7 @@ def test_create_and_delete_endpoint__publish_each():
     services.create_endpoint(
         actor=None,
         values={"name": "ollama", "kind": "chat", "provider": "openai_compatible",
-                "model": "qwen3", "base_url": "http://127.0.0.1:11434/v1/"},
+                "model": "qwen3", "base_url": "http://127.0.0.1:11434/v1/", "position": 2000},
     )  # fmt: skip
     assert runtime.refresh().endpoint("ollama").model == "qwen3"
     services.delete_endpoint(name="ollama", actor=None, reason="Gone")
