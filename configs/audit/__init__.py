@@ -2,6 +2,16 @@
 
 from configs.audit import actions
 from configs.audit.recording import record, recorded_here
-from configs.audit.verification import Fault, Head, Verdict, head, verify
+from configs.audit.verification import Fault, Head, Verdict, first_since, head, verify
 
-__all__ = ["Fault", "Head", "Verdict", "actions", "head", "record", "recorded_here", "verify"]
+__all__ = [
+    "Fault",
+    "Head",
+    "Verdict",
+    "actions",
+    "first_since",
+    "head",
+    "record",
+    "recorded_here",
+    "verify",
+]

@@ -53,6 +53,7 @@ class AuditEntry(models.Model):
             models.Index(fields=["actor", "-id"], name="audit_person"),
             models.Index(fields=["action", "-id"], name="audit_act"),
             models.Index(fields=["object_type", "object_id", "-id"], name="audit_object"),
+            models.Index(fields=["object_id", "-id"], name="audit_object_id"),
             models.Index(fields=["request_id", "-id"], name="audit_request"),
             models.Index(fields=["ip", "-id"], name="audit_address"),
         ]
