@@ -1,161 +1,366 @@
-"""The admin of settings."""
+"""The admin of settings: the overview, a page for each setting, and the history of all changes."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
-from django import forms
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.http import urlencode
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
-from unfold.widgets import (
-    UnfoldAdminPasswordWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
-)
 
-from configs import registry, services
-from configs.admin.overview import NOTHING, groups, shown, source_of, text
-from configs.admin.steering import SteeringAdmin, SteeringForm, actor_of, masked_setting, way_back
-from configs.errors import Invalid
-from configs.models import Config
+from configs import changesets, crypto, registry, runtime, stepup
+from configs.admin import drafting, history, overview, shown
+from configs.admin.base import ClawAdmin
+from configs.admin.drafting import Wish
+from configs.admin.forms import ExceptionForm, FreeKeyForm, ValueForm, range_of
+from configs.admin.screens import address, complaints, deed, show, whole_number
+from configs.admin.transfers import TransferScreens
+from configs.errors import ClawError
+from configs.models import Change, Config, ConfigOverride
+from configs.registry import AnySetting
 
-
-class ConfigForm(SteeringForm):
-    """The value of one setting, typed as the registry declares it."""
-
-    value = forms.CharField(label=_("Value"), required=False)
-    back_to_default = forms.BooleanField(label=_("Back to the default"), required=False)
-
-    class Meta:
-        model = Config
-        fields = ["key"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "key" in self.fields:
-            self.fields["key"] = _key_field()
-        if "value" in self.fields:
-            self._prepare_value()
-
-    def _prepare_value(self) -> None:
-        """Show the value in force, with the widget that its type asks for."""
-        chosen = self.instance.key or (self.data or self.initial).get("key", "")
-        setting = registry.SETTINGS.get(chosen)
-        field = self.fields["value"]
-        self.initial["value"] = ""
-        if setting is None:
-            field.widget = UnfoldAdminTextInputWidget()
-            return
-        field.help_text = str(setting.help)
-        field.widget = _widget(setting)
-        if not setting.sensitive:
-            plain = self.instance.plain
-            self.initial["value"] = text(setting.default if plain is None else plain)
-
-    def clean(self) -> dict[str, Any] | None:
-        """Check the value against its declaration."""
-        cleaned = super().clean() or {}
-        key = self.instance.key or cleaned.get("key", "")
-        setting = registry.SETTINGS.get(key)
-        if "value" not in self.fields or setting is None or cleaned.get("back_to_default"):
-            return cleaned
-        typed = cleaned.get("value", "")
-        if setting.sensitive and not typed and not self.instance._state.adding:
-            self.add_error("value", gettext("Type the new value."))
-            return cleaned
-        try:
-            cleaned["typed"] = setting.parse(typed)
-        except Invalid as error:
-            self.add_error("value", error.detail)
-        return cleaned
+RECENT: Final = 8
 
 
-def _key_field() -> forms.ChoiceField:
-    """Return the choice among the settings that stand at their defaults."""
-    taken = set(Config.objects.values_list("key", flat=True))
-    free = [
-        (group.label, [(s.key, s.key) for s in registry.SETTINGS.values() if s.group == group])
-        for group in registry.Group
-    ]
-    choices = [(label, [pair for pair in pairs if pair[0] not in taken]) for label, pairs in free]
-    return forms.ChoiceField(
-        label=_("Key"), choices=[c for c in choices if c[1]], widget=UnfoldAdminSelectWidget()
-    )
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """What holds for one role instead."""
 
-
-def _widget(setting: registry.AnySetting) -> Any:
-    if setting.sensitive:
-        return UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
-    choices = ("true", "false") if setting.type is bool else tuple(map(str, setting.choices))
-    if choices:
-        return UnfoldAdminSelectWidget(choices=[(choice, choice) for choice in choices])
-    return UnfoldAdminTextareaWidget() if setting.multiline else UnfoldAdminTextInputWidget()
+    row: ConfigOverride
+    value: str
 
 
 @admin.register(Config)
-class ConfigAdmin(SteeringAdmin):
+class ConfigAdmin(TransferScreens, ClawAdmin):
     """Every setting that is declared, typed and ranged as the registry says."""
 
-    form = ConfigForm
-    fields = ["key", "shown_value", "default", "source", "value", "back_to_default"]
-    secret_fields = ("value", "back_to_default")
     actions = None
-    show_full_result_count = True  # else the title counts the rows that there are
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Keep the key of a row that exists."""
-        return ["shown_value", "default", "source", *(["key"] if obj else [])]
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Leave out what a new row does not have yet."""
-        fields = super().get_fields(request, obj)
-        absent = () if obj else ("shown_value", "default", "source", "back_to_default")
-        return [name for name in fields if name not in absent]
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> Any:
-        """Show every setting that is declared, not only those that have a row."""
-        overview = groups(may_set=self.has_add_permission(request))
-        return super().changelist_view(request, {**(extra_context or {}), "overview": overview})
-
-    @admin.display(description=_("value"))
-    def shown_value(self, row: Config) -> str:
-        """Return the value as it may be seen."""
-        if row.is_sensitive:
-            return masked_setting(row.value)
-        return shown(row.plain) if row.value else NOTHING
-
-    @admin.display(description=_("default"))
-    def default(self, row: Config) -> str:
-        """Return what holds when nothing is set."""
-        setting = registry.SETTINGS.get(row.key)
-        return shown(setting.default) if setting and not setting.sensitive else NOTHING
-
-    @admin.display(description=_("source"))
-    def source(self, row: Config) -> str:
-        """Return where the value in force comes from."""
-        setting = registry.SETTINGS.get(row.key)
-        if setting is None:
-            return gettext("unknown to this release")
-        return source_of(setting, stored=bool(row.value))
-
-    def save_model(self, request: HttpRequest, obj: Config, form: Any, change: bool) -> None:
-        """Publish the value."""
-        call = {"key": obj.key, "actor": actor_of(request), **form.grounds()}
-        if form.cleaned_data.get("back_to_default"):
-            row = services.reset_setting(**call)
-        else:
-            row = services.change_setting(value=form.cleaned_data["typed"], **call)
-        obj.pk = row.pk
-
-    def roll_back(self, request: HttpRequest, past: Any) -> None:
-        """Write the value of then as a new version."""
-        services.roll_back(
-            key=past.key, version=past.version, actor=actor_of(request), reason=way_back(past)
-        )
+    def get_urls(self) -> list[URLPattern]:
+        """Return the addresses, with a page a setting and the history of all."""
+        own = [
+            address(self, "setting/<str:key>/", self.setting_view, "setting"),
+            address(self, "changes/", self.changes_view, "changes"),
+            address(self, "changes/return/", self.return_view, "return"),
+        ]
+        return [*own, *self.transfer_urls(), *super().get_urls()]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Settings go back to their default; their history stays."""
         return False
+
+    # --- The overview ----------------------------------------------------------------------
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Show every setting that is declared, not only those that have a row.
+
+        Raises:
+            PermissionDenied: this person may not see it, or sent a form.
+        """
+        if request.method == "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
+        return show(
+            self,
+            request,
+            "admin/configs/config/change_list.html",
+            title=gettext("Settings"),
+            subjects=list(overview.subjects()),
+            may_change=self.has_change_permission(request),
+            **(extra_context or {}),
+        )
+
+    # --- Django's own addresses lead to ours -----------------------------------------------
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        """Make a key of one's own; `?key=` leads to the page of a declared one.
+
+        Raises:
+            PermissionDenied: this person may not make any.
+        """
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if request.GET.get("key") in registry.SETTINGS and request.method == "GET":
+            return redirect("admin:configs_config_setting", request.GET["key"])
+        form = FreeKeyForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                return self._make_key(request, form)
+            except ClawError as refusal:
+                form.add_error(None, complaints(refusal))
+        title = gettext("Add a key of your own")
+        return show(self, request, "admin/configs/config/add.html", title=title, form=form)
+
+    def _make_key(self, request: HttpRequest, form: FreeKeyForm) -> HttpResponseBase:
+        values = form.cleaned_data
+        wish = Wish(
+            Change.Kind.SETTING,
+            values["key"],
+            value=changesets.FreeKey(
+                value_type=values["value_type"],
+                value=values["typed"],
+                description=values["description"],
+                is_public=values["is_public"],
+            ),
+        )
+        return self._drafted(request, wish, title=values["key"])
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponseBase:
+        """Lead to the page of the setting.
+
+        Raises:
+            PermissionDenied: this person may not see it, or sent a form that is none of ours.
+        """
+        if request.method == "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
+        row = get_object_or_404(Config, pk=object_id if object_id.isdecimal() else None)
+        return redirect("admin:configs_config_setting", row.key)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Lead to the history of the setting.
+
+        Raises:
+            PermissionDenied: this person may not see it.
+        """
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        row = get_object_or_404(Config, pk=object_id if object_id.isdecimal() else None)
+        return redirect(history.history_of(Change.Kind.SETTING, row.key))
+
+    # --- One setting -----------------------------------------------------------------------
+    def setting_view(self, request: HttpRequest, key: str) -> HttpResponseBase:
+        """Show a setting with its exceptions and its history; a form drafts a change of it.
+
+        Raises:
+            PermissionDenied: this person may not see it, or may not change it.
+            Http404: there is no such setting.
+        """
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        row = Config.objects.select_related("updated_by").filter(key=key).first()
+        setting = _setting(key, row)
+        if request.method == "POST":
+            return self._change(request, setting, row)
+        return self._page(request, setting, row)
+
+    def _change(
+        self, request: HttpRequest, setting: AnySetting, row: Config | None
+    ) -> HttpResponseBase:
+        """Draft what was sent, or show the form again with what is wrong."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        wish, forms = _wish(request, setting)
+        refused: list[str] = []
+        if wish is not None:
+            try:
+                return self._drafted(request, wish, title=setting.key)
+            except ClawError as refusal:
+                refused = complaints(refusal)
+        return self._page(request, setting, row, refused=refused, **forms)
+
+    def _drafted(self, request: HttpRequest, wish: Wish, *, title: str) -> HttpResponseBase:
+        change_set = drafting.put(request, [wish], title=title)
+        if drafting.TO_DRAFT in request.POST:
+            messages.success(request, drafting.gathered(change_set))
+        return drafting.onward(request, change_set, overview.link_of(wish.target))
+
+    def _page(
+        self, request: HttpRequest, setting: AnySetting, row: Config | None, **given: Any
+    ) -> HttpResponseBase:
+        snapshot = runtime.build()
+        present = _present(setting, row, snapshot)
+        locked = runtime.locked_by(setting)
+        may = self.has_change_permission(request) and not locked
+        context = {
+            "form": ValueForm(setting, present=present),
+            "exception_form": ExceptionForm(setting, present=present, prefix="exception"),
+            **given,
+        }
+        return show(
+            self,
+            request,
+            "admin/configs/config/setting.html",
+            title=setting.key,
+            setting=setting,
+            row=row,
+            present=_seen(setting, row, present),
+            default=shown.NOTHING if setting.sensitive else shown.whole(setting, setting.default),
+            source=overview.source_of(setting, _source(setting, row, snapshot)),
+            locked=locked,
+            range=range_of(setting),
+            may_change=may,
+            confirm=stepup.address(request) if _to_confirm(request, setting) else "",
+            exceptions=_exceptions(setting),
+            pending=_open_drafts(setting.key),
+            entries=list(history.of_setting(setting.key, limit=RECENT)),
+            history_link=history.history_of("", setting.key),
+            **context,
+        )
+
+    # --- The history of everything ---------------------------------------------------------
+    def changes_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Show who changed what, from what to what, when and why; filtered as the address says.
+
+        Raises:
+            PermissionDenied: this person may not see it.
+        """
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        wanted = _wanted(request)
+        found = history.entries(wanted)
+        page, more = found[: history.PER_PAGE], found[history.PER_PAGE :]
+        query = {k: v for k, v in request.GET.items() if k != "before" and v}
+        if more:
+            query["before"] = page[-1].when.isoformat()
+        return show(
+            self,
+            request,
+            "admin/configs/history/list.html",
+            title=gettext("History"),
+            wanted=wanted,
+            kinds=Change.Kind.choices,
+            entries=page,
+            next_page=f"?{urlencode(query)}" if more else "",
+            may_change=self.has_change_permission(request),
+        )
+
+    @deed
+    def return_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Draft what a row of the history says, and go to the review of that.
+
+        Raises:
+            PermissionDenied: this person may not change such a thing.
+            Http404: there is no such row.
+        """
+        kind, pk = request.POST.get("kind", ""), request.POST.get("history", "")
+        if kind not in history.MODELS or not pk.isdecimal():
+            raise Http404
+        past = get_object_or_404(history.MODELS[kind].history, history_id=pk)
+        change_set = drafting.put(
+            request, [history.way_back(kind, past)], title=history.way_back_title(past)
+        )
+        return drafting.onward(request, change_set, history.page_of(kind, str(past)))
+
+
+def _setting(key: str, row: Config | None) -> AnySetting:
+    """Return the declaration of a key, also of a free one and of one that nobody claims.
+
+    Raises:
+        Http404: there is none.
+    """
+    if key in registry.SETTINGS:
+        return registry.SETTINGS[key]
+    if row is None:
+        raise Http404
+    return registry.free(
+        key,
+        row.value_type or "json",
+        help=row.description,
+        sensitive=row.is_sensitive,
+        public=row.is_public,
+    )
+
+
+def _wish(request: HttpRequest, setting: AnySetting) -> tuple[Wish | None, dict[str, Any]]:
+    """Return the change that was sent, or none and the form with what is wrong."""
+    what = request.POST.get("what", "")
+    if what == "reset":
+        action = Change.Action.DELETE if setting.free else Change.Action.RESET
+        return Wish(Change.Kind.SETTING, setting.key, action), {}
+    if what == "drop_exception":
+        group = get_object_or_404(Group, pk=whole_number(request.POST.get("group")))
+        return Wish(Change.Kind.OVERRIDE, setting.key, Change.Action.RESET, group=group), {}
+    exception = what == "exception"
+    form: ValueForm = (
+        ExceptionForm(setting, request.POST, prefix="exception")
+        if exception
+        else ValueForm(setting, request.POST)
+    )
+    if not form.is_valid():
+        return None, {"exception_form" if exception else "form": form}
+    kind = Change.Kind.OVERRIDE if exception else Change.Kind.SETTING
+    value, group = form.cleaned_data["value"], form.cleaned_data.get("group")
+    return Wish(kind, setting.key, value=value, group=group), {}
+
+
+def _present(setting: AnySetting, row: Config | None, snapshot: runtime.Snapshot) -> Any:
+    """Return the value in force; of a secret nothing."""
+    if setting.sensitive:
+        return None
+    if setting.free:
+        return row.plain if row else None
+    return snapshot.values[setting.key]
+
+
+def _seen(setting: AnySetting, row: Config | None, present: Any) -> str:
+    if setting.sensitive:
+        return crypto.masked(row.value) if row and row.value else shown.NOTHING
+    return shown.whole(setting, present)
+
+
+def _source(setting: AnySetting, row: Config | None, snapshot: runtime.Snapshot) -> str:
+    if setting.free:
+        return "database" if row and row.value else "default"
+    return snapshot.source(setting)
+
+
+def _exceptions(setting: AnySetting) -> list[Exemption]:
+    rows = ConfigOverride.objects.filter(key=setting.key).select_related("group", "updated_by")
+    return [Exemption(row, shown.stored(row.key, row.value, sensitive=False)) for row in rows]
+
+
+def _to_confirm(request: HttpRequest, setting: AnySetting) -> bool:
+    """Say whether the password is asked for before the form of a secret is offered."""
+    return setting.sensitive and not stepup.fresh(request)
+
+
+def _open_drafts(key: str) -> Sequence[Any]:
+    kinds = [Change.Kind.SETTING, Change.Kind.OVERRIDE]
+    found = drafting.drafted(kinds).items()
+    return [change_set for (_, target), change_set in found if target == key]
+
+
+def _wanted(request: HttpRequest) -> history.Wanted:
+    """Read what the address asks for; what cannot be read is not asked for."""
+    asked = {name: value.replace("\0", "").strip() for name, value in request.GET.items()}
+    return history.Wanted(
+        kind=asked.get("kind", ""),
+        key=asked.get("key", "")[:100],
+        exact=asked.get("exact") == "1",
+        person=asked.get("person", "")[:100],
+        since=_date(asked.get("since", "")),
+        until=_date(asked.get("until", "")),
+        release=whole_number(asked.get("release")),
+        before=_moment(asked.get("before", "")),
+    )
+
+
+def _date(text: str) -> Any:
+    try:
+        return parse_date(text)
+    except ValueError:
+        return None
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parse_datetime(text.replace(" ", "+"))
+    except ValueError:
+        return None
+    return moment if moment and moment.tzinfo else None

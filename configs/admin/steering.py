@@ -1,142 +1,100 @@
-"""Admin screens of rows that are changed through services, with a history that leads back."""
+"""Admin forms of rows that are drafted, reviewed and published, with a history that leads back."""
 
-import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
-from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
-from simple_history.admin import SimpleHistoryAdmin
-from simple_history.template_utils import HistoricalRecordContextHelper
-from unfold.widgets import (
-    UnfoldAdminTextInputWidget,
-)
 
-from configs import crypto
+from configs.admin import drafting, history
 from configs.admin.base import ClawAdmin, RefusableForm
-from configs.errors import ClawError, SecretUnreadable
+from configs.admin.drafting import Wish
+from configs.admin.screens import bar
 
-if TYPE_CHECKING:
-    from accounts.models import User
+RECENT: Final = 8
+
+
+class SteeringAdmin(ClawAdmin):
+    """Rows whose form drafts a change; what is drafted is reviewed before it is published."""
+
+    kind = ""
+    secret_fields: Sequence[str] = ()
+    change_form_show_cancel_button = False
+
+    def wishes(self, form: Any, *, adding: bool) -> Iterable[Wish]:
+        """Return the changes that a valid form asks for."""
+        raise NotImplementedError
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Draft what the form asks for."""
+        wishes = list(self.wishes(form, adding=not change))
+        title = wishes[0].target if wishes else ""
+        request.drafted = (  # type: ignore[attr-defined]
+            drafting.put(request, wishes, title=title) if wishes else None
+        )
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
+        """Go to the review, or back to the list."""
+        return self._onward(request, f"admin:{self.opts.app_label}_{self.opts.model_name}")
+
+    def response_change(self, request: HttpRequest, obj: Any) -> Any:
+        """Go to the review, or back to the form."""
+        return self._onward(request, f"admin:{self.opts.app_label}_{self.opts.model_name}", obj)
+
+    def _onward(self, request: HttpRequest, name: str, obj: Any = None) -> HttpResponseBase:
+        place = (f"{name}_change", obj.pk) if obj else (f"{name}_changelist",)
+        change_set = request.drafted  # type: ignore[attr-defined]  # save_model put it there
+        if change_set is None:
+            messages.info(request, gettext("Nothing was changed."))
+            return redirect(*place)
+        if drafting.TO_DRAFT not in request.POST:
+            return redirect(drafting.page_of(change_set))
+        messages.success(request, drafting.gathered(change_set))
+        return redirect(*place)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        """Leave the log to the publication: a draft has changed nothing yet."""
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        """Leave the log to the publication."""
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Lead to the history of the row, in the history of everything."""
+        row = self.get_object(request, object_id)
+        row = row or get_object_or_404(self.model.objects.none())
+        return redirect(history.history_of(self.kind, str(row.name)))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Add the last changes, and offer our own buttons instead of Django's."""
+        row = kwargs.get("obj")
+        may = self.may_change(request, row)
+        context |= {"may_steer": may, "show_delete": False, "show_close": False, **bar(request)}
+        if row:
+            wanted = history.Wanted(kind=self.kind, key=row.name, exact=True)
+            context["entries"] = history.entries(wanted, limit=RECENT)[:RECENT]
+            context["history_link"] = history.history_of(self.kind, row.name)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the subjects of the form; secrets only where something can be written."""
+        if self.may_change(request, obj):
+            return self.fieldsets
+        hidden = set(self.secret_fields)
+        return [
+            (title, {**rest, "fields": [name for name in rest["fields"] if name not in hidden]})
+            for title, rest in self.fieldsets or ()
+        ]
 
 
 class SteeringForm(RefusableForm):
-    """A form whose changes have a reason and know which version they are based on."""
+    """A form of a row that is steered; leaving it as it is asks for nothing."""
 
-    reason = forms.CharField(
-        label=_("Reason"),
-        max_length=500,
-        required=False,
-        help_text=_("Why: it is kept in the history for ever."),
-        widget=UnfoldAdminTextInputWidget(),
-    )
-    seen_version = forms.IntegerField(required=False, widget=forms.HiddenInput())
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "seen_version" in self.fields and not self.instance._state.adding:
-            self.fields["seen_version"].initial = self.instance.version
-
-    def grounds(self) -> dict[str, Any]:
-        """Return what every change is called with besides the change itself."""
-        return {
-            "reason": self.cleaned_data.get("reason", ""),
-            "expected_version": self.cleaned_data.get("seen_version"),
-        }
-
-
-class MaskingHelper(HistoricalRecordContextHelper):  # type: ignore[misc]
-    """Shows of secrets in a history that they changed, and their last four characters."""
-
-    def prepare_delta_change_value(self, change: Any, value: Any) -> Any:
-        """Return the value as it may be seen."""
-        if change.field == "api_key":
-            return crypto.mask(value or "")
-        if change.field == "value" and self.record.is_sensitive:
-            return masked_setting(value)
-        return super().prepare_delta_change_value(change, value)
-
-
-def masked_setting(sealed: str) -> str:
-    """Return of an encrypted JSON text what may be seen: dots and the last four characters."""
-    try:
-        plain = crypto.decrypt(sealed)
-        return crypto.mask(str(json.loads(plain))) if plain else ""
-    except (SecretUnreadable, ValueError):
-        return "••••"
-
-
-class SteeringAdmin(SimpleHistoryAdmin, ClawAdmin):  # type: ignore[misc]
-    """Rows that are changed through services, with a history that leads back."""
-
-    secret_fields: Sequence[str] = ()
-    history_list_display = ["version"]
-
-    def get_historical_record_context_helper(self, request: HttpRequest, record: Any) -> Any:
-        """Return what writes the differences of the history page."""
-        return MaskingHelper(self.model, record)
-
-    def history_form_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        version_id: str,
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponseBase:
-        """Show a past version; POST goes back to it, as a new version.
-
-        Raises:
-            PermissionDenied: this person may not change the row.
-        """
-        if request.method == "POST":
-            return self._roll_back(request, object_id, version_id)
-        page: HttpResponseBase = super().history_form_view(
-            request, object_id, version_id, extra_context
-        )
-        return page
-
-    def _roll_back(self, request: HttpRequest, object_id: str, version_id: str) -> HttpResponseBase:
-        if not self.has_change_permission(request):
-            raise PermissionDenied
-        past = get_object_or_404(self.model.history, id=object_id, history_id=version_id)
-        try:
-            self.roll_back(request, past)
-        except ClawError as refusal:
-            self.message_user(request, refusal.detail, messages.ERROR)
-        else:
-            said = gettext("Back to what version %(version)d was.") % {"version": past.version}
-            self.message_user(request, said, messages.SUCCESS)
-            self.log_change(request, past.instance, said)
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-        return redirect(reverse(name, args=[object_id]))
-
-    def roll_back(self, request: HttpRequest, past: Any) -> None:
-        """Write what `past` was as a new version."""
-        raise NotImplementedError
-
-    def revert_disabled(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Offer the way back to those who may change the row."""
-        return not self.has_change_permission(request, obj)
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Return the fields; secrets and the reason only where something can be written."""
-        fields = [str(name) for name in self.fields or ()]
-        if self.may_change(request, obj):
-            return [*fields, "reason", "seen_version"]
-        return [name for name in fields if name not in self.secret_fields]
-
-
-def actor_of(request: HttpRequest) -> "User":
-    """Return who is at the screen; the admin lets nobody in who has not signed in."""
-    return cast("User", request.user)
-
-
-def way_back(past: Any) -> str:
-    """Return the reason that a return to `past` is given."""
-    return gettext("Back to version %(version)d") % {"version": past.version}
+    def differing(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return those of the fields that the person changed, with their new values."""
+        return {n: self.cleaned_data[n] for n in self.changed_data if n in set(names)}
