@@ -16,6 +16,7 @@ from accounts import views as accounts_views
 from clawai import errors, health
 from configs import views as configs_views
 from conversations import pages as conversations_pages
+from conversations import trying
 from conversations import views as conversations_views
 from knowledge import pages as knowledge_pages
 from knowledge import views as knowledge_views
@@ -47,6 +48,11 @@ administration = [
     path(
         "admin/password_change/",
         RedirectView.as_view(pattern_name="accounts:password_change", permanent=False),
+    ),
+    path(
+        "admin/configs/prompttemplate/<int:pk>/try/",
+        admin.site.admin_view(trying.page),
+        name="prompt_trial",
     ),
     path("admin/", admin.site.urls),
     # The admin's language menu asks for this name.
