@@ -219,6 +219,7 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "publish-due": {"task": "configs.tasks.publish_due", "schedule": 3.0},
+    "sweep-jobs": {"task": "configs.tasks.sweep_jobs", "schedule": 2.0},
     "forget-old": {"task": "accounts.tasks.forget_old", "schedule": 3600.0},
     "sweep-replies": {"task": "conversations.tasks.sweep_replies", "schedule": 5.0},
     "sweep-documents": {"task": "knowledge.tasks.sweep_documents", "schedule": 15.0},
