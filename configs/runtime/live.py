@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import psycopg
 import redis
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 CHANNEL = "clawai:configs:doorbell"
 POLL_SECONDS = 1.0
 FIRST_LOAD_SECONDS = 5.0
+CONNECT_SECONDS = 2
+REACHED_BY = ("dbname", "user", "password", "host", "port", "sslmode", "sslrootcert")
 
 _current: Snapshot | None = None
 _installing = threading.Lock()
@@ -97,6 +100,21 @@ def _refresh_quietly() -> None:
         connection.close()  # back to the pool: threads come and go
 
 
+def _mend() -> None:
+    """Begin with a new pool of connections when the database answers again after an outage.
+
+    The old one asks ever more rarely, the longer it has been away.
+
+    Raises:
+        DatabaseError: it does not answer yet.
+    """
+    known = connection.get_connection_params()
+    chosen = {name: known[name] for name in REACHED_BY if name in known}
+    with connection.wrap_database_errors:
+        psycopg.connect(**chosen, connect_timeout=CONNECT_SECONDS).close()
+    connection.close_pool()
+
+
 class Refresher:
     """Two daemon threads: one polls PostgreSQL, the other lets Redis ring to poll at once."""
 
@@ -135,6 +153,8 @@ class Refresher:
     def _look(self) -> None:
         """Take up what is newer, and say what this process runs; the connection is not kept."""
         try:
+            if not self._reachable:
+                _mend()
             if _current is None or newest_version() > _current.version:
                 refresh()
                 metrics.REFRESHES.inc()
