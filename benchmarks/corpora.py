@@ -15,6 +15,7 @@ from django.db import connection
 
 from accounts.models import User
 from configs import providers, runtime
+from configs.providers import local
 from knowledge import embedding, retrieval, services
 from knowledge.chunking import Piece
 from knowledge.indexing import jobs, passages, pipeline
@@ -59,7 +60,8 @@ def remember(path: Path) -> None:
     """Let this process's embedder look its vectors up in the file at `path` first."""
     endpoint = runtime.current().endpoints("embedding")[0]
     model: Any = providers.embedder(endpoint)
-    memory = Memory(path, f"{endpoint.provider}/{endpoint.model}")
+    share = f"/{local.CENTRING}" if endpoint.provider == "local" else ""
+    memory = Memory(path, f"{endpoint.provider}/{endpoint.model}{share}")
     passages_of, question_of = model.embed_passages, model.embed_query
     model.embed_passages = lambda texts: np.array(memory.through("passage", texts, passages_of))
     model.embed_query = lambda text: memory.through("query", [text], lambda t: [question_of(t[0])])[

@@ -95,12 +95,6 @@ def sparse(values: Mapping[int, float]) -> SparseVector:
     return SparseVector(dict(heaviest), TERM_SPACE)
 
 
-def matched_terms(question: Iterable[str], text: str) -> tuple[str, ...]:
-    """Return those terms of the question that `text` holds, in the question's order."""
-    present = set(terms(text))
-    return tuple(term for term in dict.fromkeys(question) if term in present)
-
-
 def _normal(text: str) -> str:
     """Return compatibility forms, case and traditional characters folded away."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

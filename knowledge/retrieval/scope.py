@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import F, OuterRef
+from django.db.models import F, Func, OuterRef, Subquery
 from django.db.models.functions import JSONObject
 
-from knowledge.models import KnowledgeBase, TermFrequency
+from knowledge.models import IndexGeneration, KnowledgeBase, TermFrequency
 from knowledge.querysets import KnowledgeBaseQuerySet
 from knowledge.segmentation import term_id
 
@@ -40,13 +40,19 @@ class Scope:
     """The rows behind the filter, by part, and the terms of the question that occur among them.
 
     `terms` maps a term to its inverse document frequency, `frequencies` to its chunks; the rarest
-    come first in both.
+    come first in both. `all_chunks` counts those of every base, readable or not.
     """
 
     bases: KnowledgeBaseQuerySet
     parts: tuple[Part, ...]
     terms: Mapping[str, float]
     frequencies: Mapping[str, int]
+    all_chunks: int
+
+    @property
+    def chunk_count(self) -> int:
+        """Return how many chunks are behind the filter."""
+        return sum(part.chunk_count for part in self.parts)
 
     @property
     def generations(self) -> list[int]:
@@ -69,13 +75,23 @@ def look(user: "User", bases: Collection[UUID] | None, found: Sequence[str]) -> 
             endpoint_name=F("active_generation__endpoint_name"),
             dimensions=F("active_generation__dimensions"),
             chunk_count=F("active_generation__chunk_count"),
+            all_chunks=Subquery(
+                IndexGeneration.objects.order_by()
+                .annotate(total=Func("chunk_count", function="SUM"))
+                .values("total")
+            ),
             frequencies=ArraySubquery(
                 TermFrequency.objects.filter(
                     generation=OuterRef("active_generation"), term__in=list(asked), chunks__gt=0
                 ).values(json=JSONObject(term="term", chunks="chunks"))
             ),
         ).values_list(
-            "active_generation_id", "endpoint_name", "dimensions", "chunk_count", "frequencies"
+            "active_generation_id",
+            "endpoint_name",
+            "dimensions",
+            "chunk_count",
+            "frequencies",
+            "all_chunks",
         )
     )
     chunks = sum(row[3] for row in rows)
@@ -88,6 +104,7 @@ def look(user: "User", bases: Collection[UUID] | None, found: Sequence[str]) -> 
         parts=_parts([row[:4] for row in rows]),
         terms={term: _rarity(chunks, count) for term, count in rarest.items()},
         frequencies=rarest,
+        all_chunks=rows[0][5] if rows else 0,
     )
 
 

@@ -1,7 +1,7 @@
 """Search: scope, vectors of the question, one statement, and the check that nothing is missing."""
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
@@ -33,6 +33,9 @@ EXACT_BELOW = 10_000
 LEAST_MATCHES, MOST_MATCHES = 500, 2_000
 """Chunks that the rarer terms may bring in as candidates of the text leg: a tenth of all, within
 these bounds. A scan of more is slow, and what only common words bring in is never the best."""
+
+READ_OUT_OF_LINE = 4
+"""How many rows are passed over in the time in which the terms of one are read."""
 
 FEW_TERMS = {3: 5 / 3, 5: 4 / 3}
 """Keywords: with so many terms, at most, the words weigh so many times as much as in a sentence."""
@@ -139,9 +142,8 @@ def retrieve(
     if request.text is None and not request.vectors:
         return Result(degraded=degraded)
     rows, plan = _run(request, scope)
-    passages, reranked = _reranked(question, [Passage(*row[:-1]) for row in rows], judges)
-    best = tuple(_with_terms(passage, scope.terms) for passage in passages[:wanted])
-    return Result(best, degraded, plan, reranked)
+    passages, reranked = _reranked(question, [_passage(row, asked) for row in rows], judges)
+    return Result(tuple(passages[:wanted]), degraded, plan, reranked)
 
 
 def _vector_legs(question: str, parts: Sequence[Part], mode: Mode) -> tuple[list[VectorLeg], bool]:
@@ -177,6 +179,7 @@ def _request(
         limit=limit,
         text_weight=weight if legs else 1.0,
         is_chinese=asked.is_chinese,
+        asked=tuple(scope.terms),
     )
 
 
@@ -184,10 +187,15 @@ def _text_leg(scope: Scope) -> TextLeg | None:
     if not scope.terms:
         return None
     weights = {segmentation.term_id(term): rarity for term, rarity in scope.terms.items()}
-    chunks = sum(part.chunk_count for part in scope.parts)
+    chunks = scope.chunk_count
     most = min(max(chunks // 10, LEAST_MATCHES), MOST_MATCHES)
     naming = _naming_terms(scope.frequencies, most)
-    return TextLeg(segmentation.sparse(weights), segmentation.either(naming))
+    matches = sum(scope.frequencies[term] for term in naming)
+    # Among all bases the terms bring in as many times more as there are more chunks.
+    few = matches * scope.all_chunks <= READ_OUT_OF_LINE * chunks * chunks
+    return TextLeg(
+        segmentation.sparse(weights), segmentation.either(naming), few and chunks <= EXACT_BELOW
+    )
 
 
 def _naming_terms(frequencies: Mapping[str, int], most: int) -> list[str]:
@@ -261,6 +269,7 @@ def _reranked(
     return sorted(scored, key=lambda passage: -passage.score), True
 
 
-def _with_terms(passage: Passage, terms: Iterable[str]) -> Passage:
-    text = embedding.passage_text(passage.heading_path, passage.text)
-    return replace(passage, matched_terms=segmentation.matched_terms(terms, text))
+def _passage(row: Sequence[Any], asked: _Question) -> Passage:
+    """Return a row of the statement; its terms stand in the question's order."""
+    *fields, matched, _ = row
+    return Passage(*fields, tuple(term for term in dict.fromkeys(asked.terms) if term in matched))

@@ -19,7 +19,9 @@ FOREIGN_LOSS = 0.4
 # Rights come first: nothing below reads a chunk whose generation is not in `scope`.
 _SCOPE = """WITH scope AS MATERIALIZED ({readable})"""
 
-# The candidates hold at least one of the rarer terms; all terms count in their order.
+# The candidates hold at least one of the rarer terms; all terms count in their order. Where terms
+# lead to fewer rows than generations do, a sum hides the index of generations from the planner: it
+# does not know what reading `terms` out of line costs, and would read all of them.
 _TEXT_LEG = """,
 words AS MATERIALIZED (
     SELECT id, row_number() OVER (ORDER BY distance, id) AS place
@@ -28,7 +30,7 @@ words AS MATERIALIZED (
         FROM knowledge_chunk c
         JOIN knowledge_document d ON d.id = c.document_id AND d.current_version_id = c.version_id
         WHERE c.terms @@ %(any_term)s::tsquery
-          AND c.generation_id = ANY(%(generations)s)
+          AND {generation} = ANY(%(generations)s)
           AND c.generation_id IN (SELECT generation FROM scope)
         ORDER BY distance, c.id
         LIMIT %(candidates)s
@@ -132,7 +134,9 @@ ranked AS (
     FROM marks
 )
 SELECT c.id, c.document_id, d.name, c.version_id, v.number, c.base_id, c.text, c.heading_path,
-    c.page, c.start, c."end", r.score, r.rank_vector, r.rank_text, (SELECT count(*) FROM meaning)
+    c.page, c.start, c."end", r.score, r.rank_vector, r.rank_text,
+    ARRAY(SELECT lexeme FROM unnest(c.terms) WHERE lexeme = ANY(%(asked)s)),
+    (SELECT count(*) FROM meaning)
 FROM ranked r
 JOIN knowledge_chunk c USING (id)
 JOIN knowledge_document d ON d.id = c.document_id
@@ -153,10 +157,14 @@ class VectorLeg:
 
 @dataclass(frozen=True, slots=True)
 class TextLeg:
-    """The weights of a question's terms, and the `tsquery` text that names its candidates."""
+    """The weights of a question's terms, and the `tsquery` text that names its candidates.
+
+    `by_terms` has the candidates looked up by their terms, whatever the planner thinks.
+    """
 
     weights: SparseVector
     any_term: str
+    by_terms: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +178,8 @@ class Request:
     candidates: int
     limit: int
     text_weight: float
-    is_chinese: bool = False
+    is_chinese: bool
+    asked: Sequence[str]
 
 
 @dataclass(slots=True)
@@ -208,6 +217,7 @@ def _draft(request: Request) -> _Draft:
         text_weight=request.text_weight,
         foreign_weight=1 - FOREIGN_LOSS * request.text_weight,
         is_chinese=request.is_chinese,
+        asked=list(request.asked),
     )
     return draft
 
@@ -216,7 +226,9 @@ def _add_text_leg(draft: _Draft, leg: TextLeg | None) -> None:
     draft.values["terms"] = (leg.weights if leg else SparseVector({}, TERM_SPACE)).to_text()
     if leg:
         draft.values["any_term"] = leg.any_term
-        draft.add(_TEXT_LEG)
+        draft.add(
+            _TEXT_LEG, generation="c.generation_id + 0" if leg.by_terms else "c.generation_id"
+        )
     else:
         draft.add(_NO_WORDS)
 

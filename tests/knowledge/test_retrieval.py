@@ -136,6 +136,13 @@ def test_request__keywords__weigh_more_than_a_sentence(
     assert alone.text_weight == 1.0
 
 
+def test_search__matched_terms__are_the_questions_in_its_order(
+    handbook: KnowledgeBase, alice: User
+) -> None:
+    found = retrieval.search("几天年假？ days, 工龄 年假 宿舍", user=alice)
+    assert found[0].matched_terms == ("年假", "工龄")
+
+
 def test_search__limit_above_what_exists__gives_all(handbook: KnowledgeBase, alice: User) -> None:
     assert len(retrieval.search("报销", user=alice, limit=40)) == 6
 

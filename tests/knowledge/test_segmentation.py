@@ -103,11 +103,6 @@ def test_weights__no_terms__is_an_empty_vector() -> None:
     assert segmentation.weights([], average_terms=0).indices() == []
 
 
-def test_matched_terms__are_the_questions_in_its_order() -> None:
-    asked = segmentation.terms("年假几天？ days off, 年假")
-    assert segmentation.matched_terms(asked, "满一年的年假为五天") == ("年假",)
-
-
 @pytest.mark.parametrize(
     "text", ["天地" * 5000, "a.b-" * 2500, "x" * 10_000, "the " * 2500, "１" * 10_000]
 )
