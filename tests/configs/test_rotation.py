@@ -2,14 +2,19 @@
 
 import pytest
 from cryptography.fernet import Fernet
+from django.db import DatabaseError, connection, transaction
 
-from configs import audit, checks, crypto, rotation, services
+from configs import audit, changesets, checks, crypto, rotation, services
+from configs.changesets import FreeKey
 from configs.fields import Sealed
 from configs.models import AuditEntry, Config, ModelEndpoint
 from tests.configs.keys import NEW, OLD
 
 SECRET = "sk-canary-4711-0815"
 KEY = "shop.token"
+ENDPOINT = "zhipu-embedding-3"
+STORED = 10
+"""Two rows with two history rows each, and the four changes that made them."""
 
 
 @pytest.fixture
@@ -17,15 +22,16 @@ def stored(settings, olga):
     """Secrets of an installation under the old key: a setting, an endpoint, and their history."""
     settings.FIELD_KEYS = [OLD]
     for number in (1, 2):
-        text = crypto.encrypt(f'"{SECRET}-{number}"', f"config:{KEY}")
-        row = Config.objects.filter(key=KEY).first() or Config(key=KEY, version=0)
-        row.value, row.is_sensitive, row.value_type = text, True, "text"
-        row.version = number
-        row.save()
+        drafted = changesets.open_draft(title="t", actor=olga)
+        value = FreeKey("text", f"{SECRET}-{number}", is_sensitive=True)
+        changesets.draft(change_set=drafted, kind="setting", target=KEY, value=value, actor=olga)
+        changesets.submit(change_set=drafted, actor=olga, reason="r")
         services.change_endpoint(
-            name="zhipu-glm", changes={"api_key": f"{SECRET}-{number}"}, actor=olga, reason="r"
+            name=ENDPOINT, changes={"api_key": f"{SECRET}-{number}"}, actor=olga, reason="r"
         )
     settings.FIELD_KEYS = [NEW, OLD]
+    with connection.cursor() as cursor:  # as a commit does: keys change long after
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
 
 
 def texts() -> dict[tuple[str, object], str]:
@@ -36,12 +42,12 @@ def texts() -> dict[tuple[str, object], str]:
     }
 
 
-def plain_texts(**rows) -> list[str]:
+def plain_texts() -> list[str]:
     return [
         *(crypto.decrypt(row.value, f"config:{KEY}") for row in Config.history.filter(key=KEY)),
         Config.objects.get(key=KEY).plain,
-        ModelEndpoint.objects.get(name="zhipu-glm").api_key,
-        *(row.api_key for row in ModelEndpoint.history.filter(name="zhipu-glm") if row.api_key),
+        ModelEndpoint.objects.get(name=ENDPOINT).api_key,
+        *(row.api_key for row in ModelEndpoint.history.filter(name=ENDPOINT) if row.api_key),
     ]
 
 
@@ -52,14 +58,14 @@ def test_rotate__older_seals__are_renewed_with_the_history_and_open_without_the_
     seen = []
     report = rotation.rotate(actor=None, step=seen.append)
     assert (report.renewed, report.left, report.unreadable) == (len(before), 0, ())
-    assert sum(seen) == len(before) == 6
+    assert sum(seen) == len(before) == STORED
     after = texts()
     assert after.keys() == before.keys()
     assert all(crypto.is_newest(text) for text in after.values())
     assert [t.split(":")[-1] for t in after.values()] == [t.split(":")[-1] for t in before.values()]
     settings.FIELD_KEYS = [NEW]
     assert plain_texts() == opened
-    assert AuditEntry.objects.get(action=audit.actions.KEYS_ROTATE).detail["renewed"] == 6
+    assert AuditEntry.objects.get(action=audit.actions.KEYS_ROTATE).detail["renewed"] == STORED
 
 
 def test_rotate__again__finds_nothing_to_do(stored):
@@ -73,7 +79,7 @@ def test_rotate__again__finds_nothing_to_do(stored):
 def test_rotate__dry_run__changes_nothing(stored):
     before = texts()
     report = rotation.rotate(actor=None, dry_run=True)
-    assert (report.renewed, report.left) == (6, 6)
+    assert (report.renewed, report.left) == (STORED, STORED)
     assert texts() == before
     assert not AuditEntry.objects.filter(action=audit.actions.KEYS_ROTATE).exists()
 
@@ -90,16 +96,18 @@ def test_rotate__interrupted__goes_on_where_it_ended(stored, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         rotation.rotate(actor=None, step=stop)
     left = rotation.stale()
-    assert 0 < left < 6
+    assert 0 < left < STORED
     assert rotation.rotate(actor=None).renewed == left
     assert rotation.stale() == 0
 
 
 def test_rotate__first_format__is_bound_to_its_place(stored, settings):
     token = Fernet(OLD).encrypt(SECRET.encode()).decode()
-    row = ModelEndpoint.objects.get(name="zhipu-embedding-3")
-    row.api_key = Sealed(f"enc:v1:{token}")
+    row = ModelEndpoint.objects.get(name="zhipu-glm")
+    row.api_key, row.version = Sealed(f"enc:v1:{token}"), row.version + 1
     row.save()
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
     rotation.rotate(actor=None)
     settings.FIELD_KEYS = [NEW]
     row = ModelEndpoint.objects.get(pk=row.pk)
@@ -110,11 +118,11 @@ def test_rotate__first_format__is_bound_to_its_place(stored, settings):
 def test_rotate__a_key_is_gone__names_the_rows_and_renews_the_others(stored, settings):
     settings.FIELD_KEYS = [NEW]
     gone = rotation.missing_keys()
-    assert list(gone.values()) == [6]
+    assert list(gone.values()) == [STORED]
     [warning] = checks.secrets_open(databases=["default"])
     assert next(iter(gone)) in warning.msg
     report = rotation.rotate(actor=None)
-    assert (report.renewed, report.left) == (0, 6)
+    assert (report.renewed, report.left) == (0, STORED)
     assert {each.key for each in report.unreadable} == set(gone)
     assert KEY in {each.whose for each in report.unreadable}
     settings.FIELD_KEYS = [NEW, OLD]
@@ -123,3 +131,27 @@ def test_rotate__a_key_is_gone__names_the_rows_and_renews_the_others(stored, set
 
 def test_check__without_a_database__says_nothing():
     assert checks.secrets_open() == []
+
+
+def test_history__with_the_setting_that_lets_seals_change__changes_in_nothing_else(stored):
+    past = ModelEndpoint.history.filter(name=ENDPOINT).first()
+    [sealed] = type(past).objects.filter(pk=past.pk).values_list("api_key", flat=True)
+    forged = Sealed(crypto.encrypt("another secret", f"api_key:{past.id}"))
+    moved = Sealed(crypto.rewrap(sealed).rpartition(":")[0] + ":" + forged.rpartition(":")[2])
+    for change in (
+        {"api_key": forged},
+        {"api_key": moved},
+        {"api_key": Sealed("")},
+        {"api_key": Sealed(crypto.rewrap(sealed)), "model": "another"},
+        {"history_change_reason": "another"},
+    ):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            _update_while_seals_may_change(past, change)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        type(past).objects.filter(pk=past.pk).update(api_key=Sealed(crypto.rewrap(sealed)))
+
+
+def _update_while_seals_may_change(past, change) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL clawai.rewrapping = 'on'")
+    type(past).objects.filter(pk=past.pk).update(**change)
