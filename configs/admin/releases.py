@@ -1,19 +1,20 @@
 """The admin of releases: what each changed, any two compared, and the way back."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern
+from django.utils.http import urlencode
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from configs import changesets
-from configs.admin.base import EstimatingPaginator, RecordAdmin
+from configs.admin.base import RecordAdmin
 from configs.admin.screens import (
     PUBLISH,
     actor_of,
@@ -46,11 +47,37 @@ class ReasonForm(forms.Form):
 class ReleaseAdmin(RecordAdmin):
     """What was published, when, by whom and why."""
 
-    list_display = ["version", "summary", "author", "reason", "created_at"]
-    list_select_related = ["author"]
-    list_filter: Sequence[Any] = ["created_at"]
     search_fields = ["summary", "reason", "author__username"]
-    paginator = EstimatingPaginator
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Show the releases, the newest first; two of them can be picked and compared.
+
+        Raises:
+            PermissionDenied: this person may not see them, or sent a form.
+        """
+        if request.method == "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
+        words = request.GET.get("q", "").strip()[:100]
+        before = whole_number(request.GET.get("before"))
+        rows = Release.objects.select_related("author")
+        rows = rows.filter(version__lt=before) if before else rows
+        rows = rows.filter(_holds(words)) if words else rows
+        found = list(rows[: PER_PAGE + 1])
+        page = found[:PER_PAGE]
+        query = {"q": words, "before": page[-1].version} if len(found) > PER_PAGE else {}
+        return show(
+            self,
+            request,
+            "admin/configs/release/list.html",
+            title=gettext("Releases"),
+            rows=page,
+            words=words,
+            newest=_newest(),
+            next_page=f"?{urlencode(query)}" if query else "",
+            **(extra_context or {}),
+        )
 
     def get_urls(self) -> list[URLPattern]:
         """Return the addresses, with the comparison and the way back."""
@@ -92,9 +119,9 @@ class ReleaseAdmin(RecordAdmin):
         """Show what is different between any two releases.
 
         Raises:
-            PermissionDenied: this person may not see releases.
+            PermissionDenied: this person may not see releases, or sent a form.
         """
-        if not self.has_view_permission(request):
+        if request.method == "POST" or not self.has_view_permission(request):
             raise PermissionDenied
         newest = _newest()
         older = _number(request.GET.get("older"), max(0, newest - 1))
@@ -150,6 +177,11 @@ class ReleaseAdmin(RecordAdmin):
             words = gettext("Back to what release %(version)d was, as a new release.")
             messages.success(request, words % {"version": release.version})
         return redirect("admin:configs_changeset_change", made.pk)
+
+
+def _holds(words: str) -> Q:
+    names = Q(author__username__icontains=words) | Q(author__display_name__icontains=words)
+    return names | Q(summary__icontains=words) | Q(reason__icontains=words)
 
 
 def _newest() -> int:

@@ -218,9 +218,9 @@ class ConfigAdmin(TransferScreens, ClawAdmin):
         """Show who changed what, from what to what, when and why; filtered as the address says.
 
         Raises:
-            PermissionDenied: this person may not see it.
+            PermissionDenied: this person may not see it, or sent a form.
         """
-        if not self.has_view_permission(request):
+        if request.method == "POST" or not self.has_view_permission(request):
             raise PermissionDenied
         wanted = _wanted(request)
         found = history.entries(wanted)

@@ -27,7 +27,9 @@ def whole(setting: AnySetting | None, value: Any) -> str:
         return value or gettext("(empty)")
     if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
         return "\n".join(value) or gettext("(empty)")
-    return json.dumps(value, ensure_ascii=False, indent=2 if setting and setting.json else None)
+    return json.dumps(
+        value, ensure_ascii=False, sort_keys=True, indent=2 if setting and setting.json else None
+    )
 
 
 def brief(setting: AnySetting | None, value: Any) -> str:
@@ -62,7 +64,7 @@ def endpoint_lines(row: Any) -> dict[str, str]:
     for field in ModelEndpoint._meta.concrete_fields:
         if field.name in UNSHOWN_FIELDS:
             continue
-        value = key_of(row) if field.name == "api_key" else getattr(row, field.name)
+        value = (key_of(row) or None) if field.name == "api_key" else getattr(row, field.name)
         if field.choices:
             value = str(dict(field.flatchoices).get(value, value))
         elif not isinstance(value, bool | str | dict | int):

@@ -10,7 +10,10 @@ from tests.factories import ConfigFactory
 SCREEN = reverse("admin:configs_config_changelist")
 ADD = reverse("admin:configs_config_add")
 KEY = registry.RETRIEVAL_TOP_K.key
-FORM = {"key": KEY, "value": "9", "reason": "more to read", "_save": "Save"}
+
+
+def page_of(key):
+    return reverse("admin:configs_config_setting", args=[key])
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
@@ -18,20 +21,26 @@ def test_screen__fresh_install__lists_every_declared_setting(browser_of, olga, l
     page = browser_of(olga).get(SCREEN, headers={"Accept-Language": language}).content.decode()
     assert not Config.objects.exists()
     for key in registry.SETTINGS:
-        assert f'href="{ADD}?key={key}"' in page
+        assert f'href="{page_of(key)}"' in page
 
 
-def test_screen__setting_opened_from_it__is_saved_and_shown(browser_of, olga):
+def test_screen__django_addresses_of_a_setting__lead_to_its_page(browser_of, olga):
+    row = services.change_setting(key=KEY, value=9, actor=olga)
     browser = browser_of(olga)
-    form = browser.get(f"{ADD}?key={KEY}").content.decode()
-    assert f'<option value="{KEY}" selected>' in form
-    assert str(registry.RETRIEVAL_TOP_K.help) in form
-    assert browser.post(f"{ADD}?key={KEY}", FORM).status_code == 302
-    row = Config.objects.get(key=KEY)
-    page = browser.get(SCREEN).content.decode()
-    assert row.plain == 9
-    assert f'href="{reverse("admin:configs_config_change", args=[row.pk])}"' in page
-    assert f'href="{ADD}?key={KEY}"' not in page
+    for address in (
+        f"{ADD}?key={KEY}",
+        reverse("admin:configs_config_change", args=[row.pk]),
+    ):
+        assert browser.get(address).headers["Location"] == page_of(KEY)
+    history = reverse("admin:configs_config_history", args=[row.pk])
+    assert KEY in browser.get(history, follow=True).content.decode()
+
+
+def test_screen__value_that_differs_from_the_default__is_marked(browser_of, olga):
+    services.change_setting(key=KEY, value=9, actor=olga)
+    page = browser_of(olga).get(SCREEN).content.decode()
+    assert page.count("data-changed") == 1
+    assert "olga" in page
 
 
 def test_screen__environment_fixes_a_setting__says_so_and_offers_no_form(
@@ -40,7 +49,9 @@ def test_screen__environment_fixes_a_setting__says_so_and_offers_no_form(
     monkeypatch.setenv(registry.RETRIEVAL_TOP_K.environment, "11")
     page = browser_of(olga).get(SCREEN).content.decode()
     assert f"fixed by {registry.RETRIEVAL_TOP_K.environment}" in page
-    assert f'href="{ADD}?key={KEY}"' not in page
+    form = browser_of(olga).get(page_of(KEY)).content.decode()
+    assert 'name="value"' not in form
+    assert registry.RETRIEVAL_TOP_K.environment in form
 
 
 def test_screen__auditor__reads_it_without_a_way_to_change_anything(browser_of, aidan, olga):
