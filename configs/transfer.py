@@ -12,9 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from configs import audit, bundles, changesets, registry, runtime, services
+from configs import audit, bundles, changesets, registry, runtime
 from configs.bundles import Bundle, RoleValue
-from configs.changesets import Difference, FreeKey, Problem
+from configs.changesets import Difference, FreeKey, Problem, endpoints
 from configs.changesets.checking import standing
 from configs.errors import Conflict, Invalid, NotFound
 from configs.models import Change, ChangeSet, Config, ConfigOverride, ModelEndpoint, PromptTemplate
@@ -23,8 +23,8 @@ from configs.passphrase import Passphrase
 if TYPE_CHECKING:
     from accounts.models import User
 
-SECRET_FIELD: Final = "api_key"  # noqa: S105  # the name of a field
-ENDPOINT_FIELDS: Final = services.ENDPOINT_FIELDS - {SECRET_FIELD, "name"}
+SECRET_FIELD: Final = endpoints.SECRET
+ENDPOINT_FIELDS: Final = endpoints.ENDPOINT_FIELDS - {SECRET_FIELD, "name"}
 Kind, Action = Change.Kind, Change.Action
 
 
