@@ -31,7 +31,7 @@ words AS MATERIALIZED (
         JOIN knowledge_document d ON d.id = c.document_id AND d.current_version_id = c.version_id
         WHERE c.terms @@ %(any_term)s::tsquery
           AND {generation} = ANY(%(generations)s)
-          AND c.generation_id IN (SELECT generation FROM scope)
+          AND {generation} IN (SELECT generation FROM scope)
         ORDER BY distance, c.id
         LIMIT %(candidates)s
     ) best
