@@ -12,7 +12,7 @@ from rich.table import Table
 
 from benchmarks.environment import RESULTS, ROOT
 
-PARTS = ("startup", "config_read", "retrieval", "ingest", "streaming")
+PARTS = ("startup", "config_read", "propagation", "retrieval", "ingest", "streaming")
 console = Console()
 
 

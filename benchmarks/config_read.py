@@ -35,9 +35,19 @@ def measure() -> dict[str, float]:
 
     setting = registry.RETRIEVAL_TOP_K
     values = {key: each.default for key, each in registry.SETTINGS.items()}
-    runtime.install(runtime.Snapshot(1, values, {}, {}, ()))
+    exceptions = {
+        each.key: dict.fromkeys(range(1, 6), each.default)
+        for each in registry.SETTINGS.values()
+        if each.per_role
+    }
+    runtime.install(runtime.Snapshot(1, values, {}, {}, (), exceptions))
+    mine = {"current": runtime.current, "setting": registry.ANSWERS_PER_USER, "roles": (2, 4, 9)}
+    with runtime.pinned(runtime.current()):
+        pinned = microseconds("current().get(setting)", current=runtime.current, setting=setting)
     return {
         "read": microseconds("current().get(setting)", current=runtime.current, setting=setting),
+        "read_for_roles": microseconds("current().get(setting, roles)", **mine),
+        "read_pinned": pinned,
         "dictionary": microseconds("values[key]", values=values, key=setting.key),
     }
 
@@ -50,7 +60,7 @@ def main() -> None:
     result = {
         "microseconds": figures,
         "target_microseconds": TARGET_MICROSECONDS,
-        "met": figures["read"] < TARGET_MICROSECONDS,
+        "met": max(figures.values()) < TARGET_MICROSECONDS,
         "ratios": {"reading a setting against reading a dictionary": ratio},
     }
     print(json.dumps(result))

@@ -145,5 +145,5 @@ def _record(
 
 
 def _announce() -> None:
+    runtime.ring()  # the others read while this process does
     runtime.refresh()
-    runtime.ring()
