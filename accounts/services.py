@@ -172,7 +172,7 @@ def _end_sign_ins(target: User, reason: str) -> None:
     sign_ins.end_all(user=target, reason=reason)
 
 
-def invitation_path(*, actor: User, target: User) -> str:
+def invitation_path(*, actor: User, target: User, reason: str = "") -> str:
     """Return the one-time address at which `target` sets a password; older ones stay good.
 
     Raises:
@@ -180,7 +180,7 @@ def invitation_path(*, actor: User, target: User) -> str:
     """
     if not may_set_credentials(actor=actor, target=target):
         raise Forbidden
-    records.account(actions.USER_INVITE, actor=actor, target=target)
+    records.account(actions.USER_INVITE, actor=actor, target=target, reason=reason)
     uid = urlsafe_base64_encode(force_bytes(target.pk))
     return reverse("accounts:invitation", args=[uid, tokens.make_token(target)])
 

@@ -1,5 +1,7 @@
 """Compose what is sent to a model; pure: no database, clock or network."""
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -95,6 +97,18 @@ def build(
         *(Turn(one.role, one.content) for one in said),
         Turn("user", question, tuple(sources)),
     )
+
+
+def fingerprint(turns: Sequence[Turn]) -> str:
+    """Return the SHA-256 of what the turns say, and who says it, as hexadecimal digits."""
+    said = json.dumps([[turn.role, turn.content] for turn in turns], ensure_ascii=False)
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def last_turns(history: Sequence[Said], *, count: int) -> list[Said]:
+    """Return the last `count` messages that can stand in a prompt: how `recent` cut it then."""
+    answered = _answered(history)
+    return answered[len(answered) - count :] if count else []
 
 
 def first_words(question: str) -> str:

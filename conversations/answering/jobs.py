@@ -4,7 +4,7 @@ A write that finds no row (another epoch, or no longer claimed) says that the cl
 are kept by the database's clock, so that no clock of a worker matters.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import QuerySet, prefetch_related_objects
 from django.db.models.functions import Now
+from psycopg.types.json import Jsonb
 
 from accounts import limits
 from accounts.models import User
@@ -128,7 +129,7 @@ def claim(reply: UUID) -> Job | None:
 
 
 def _job(reply: UUID, claimed: Any) -> Job:
-    path = _path_to(claimed.parent_id)
+    path = path_to(claimed.parent_id)
     bases = claimed.knowledge_bases
     return Job(
         reply=reply,
@@ -143,7 +144,7 @@ def _job(reply: UUID, claimed: Any) -> Job:
     )
 
 
-def _path_to(message: UUID | None) -> list[Said]:
+def path_to(message: UUID | None) -> list[Said]:
     """Return the messages from the beginning of the branch to `message`, the newest 400 at most."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -168,16 +169,26 @@ def _held(job: Job) -> QuerySet[Message]:
     return Message.objects.filter(pk=job.reply, epoch=job.epoch, status__in=Message.CLAIMED)
 
 
-def begin(job: Job, citations: Sequence[Citation], *, config: int, prompt: int) -> bool:
-    """Store the citations and what steers the reply; return whether the claim still holds."""
+def begin(
+    job: Job,
+    citations: Sequence[Citation],
+    *,
+    config: int,
+    prompt: int,
+    made_with: Mapping[str, Any] | None = None,
+) -> bool:
+    """Store the citations and what steers the reply; return whether the claim still holds.
+
+    `made_with` is what it takes to build the prompt once more (see `conversations.trace`).
+    """
     with transaction.atomic() if citations else nullcontext():
-        held = _begin(job, config, prompt)
+        held = _begin(job, config, prompt, made_with)
         if held and citations:
             Citation.objects.bulk_create(citations)
     return held
 
 
-def _begin(job: Job, config: int, prompt: int) -> bool:
+def _begin(job: Job, config: int, prompt: int, made_with: Mapping[str, Any] | None) -> bool:
     """Note that the model is asked; the citations of an earlier attempt go."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -185,6 +196,7 @@ def _begin(job: Job, config: int, prompt: int) -> bool:
             WITH held AS (
                 UPDATE conversations_message
                 SET status = 'generating', config_version = %s, prompt_version = %s,
+                    made_with = %s,
                     lease_expires_at = statement_timestamp() + make_interval(secs => %s)
                 WHERE id = %s AND epoch = %s AND status IN ('retrieving', 'generating')
                 RETURNING id
@@ -193,7 +205,14 @@ def _begin(job: Job, config: int, prompt: int) -> bool:
             )
             SELECT id FROM held
             """,
-            [config, prompt, lease().total_seconds(), job.reply, job.epoch],
+            [
+                config,
+                prompt,
+                Jsonb(made_with) if made_with else None,
+                lease().total_seconds(),
+                job.reply,
+                job.epoch,
+            ],
         )
         return cursor.fetchone() is not None
 

@@ -2,10 +2,12 @@
 
 import hashlib
 import logging
+import os
+import socket
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
@@ -95,22 +97,35 @@ def _prepare(
     citations = [
         _citation(job, n, passage) for n, passage in enumerate(passages[: len(sources)], 1)
     ]
-    template = snapshot.prompt("answer")
-    if not jobs.begin(job, citations, config=snapshot.version, prompt=template.version):
-        return None
-    if citations:
-        loop.put(outgoing, ReplyCitations, citations=[each.to_json() for each in citations])
-    loop.put(outgoing, ReplyStatus, stage=Message.Status.GENERATING.value)
-    history = prompts.recent(job.history, tokens=snapshot.get(registry.HISTORY_TOKENS))
-    return prompts.build(
+    template, values = snapshot.prompt("answer"), _values(snapshot, timezone.localtime())
+    turns = prompts.build(
         template.text,
-        values=_values(snapshot, timezone.localtime()),
+        values=values,
         sources=sources,
-        history=history,
+        history=prompts.recent(job.history, tokens=snapshot.get(registry.HISTORY_TOKENS)),
         question=job.question,
         context_tokens=min(endpoint.context_tokens for endpoint in endpoints)
         - snapshot.get(registry.REPLY_TOKENS),
     )
+    made_with = _made_with(values, turns)
+    if not jobs.begin(
+        job, citations, config=snapshot.version, prompt=template.version, made_with=made_with
+    ):
+        return None
+    if citations:
+        loop.put(outgoing, ReplyCitations, citations=[each.to_json() for each in citations])
+    loop.put(outgoing, ReplyStatus, stage=Message.Status.GENERATING.value)
+    return turns
+
+
+def _made_with(values: dict[str, str], turns: Sequence[Turn]) -> dict[str, Any]:
+    """Return what the trace needs besides the citations and the messages before the question."""
+    return {
+        "values": values,
+        "history": len(turns) - len(("instructions", "question")),
+        "sha256": prompts.fingerprint(turns),
+        "worker": f"{socket.gethostname()}:{os.getpid()}",
+    }
 
 
 def _search(job: jobs.Job, snapshot: Snapshot) -> list[Passage]:

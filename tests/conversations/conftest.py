@@ -22,6 +22,7 @@ from conversations.answering import engine, pipeline
 from conversations.models import Conversation, Message
 from conversations.streams import connection
 from tests.stack.ledger import Ledger
+from tests.steering import put
 
 Script = Callable[..., None]
 
@@ -36,9 +37,10 @@ def script(transactional_db: None) -> Iterator[Script]:
     ModelEndpoint.objects.all().delete()
 
     def play(**parameters: Any) -> None:
-        ModelEndpoint.objects.update_or_create(
+        put(
+            ModelEndpoint,
             name="fake-chat",
-            defaults={
+            changes={
                 "kind": "chat",
                 "provider": "fake",
                 "model": "fake-1",
