@@ -60,9 +60,11 @@ def _install(endpoint: str, glm: str | None) -> None:
     from configs.models import ModelEndpoint
 
     User.objects.create_superuser("bench", password=secrets.token_urlsafe())
-    ModelEndpoint.objects.filter(kind="embedding").update(enabled=False)
+    for row in ModelEndpoint.objects.filter(kind="embedding"):
+        row.enabled = endpoint == row.provider == "local"
+        row.version += 1
+        row.save()
     if endpoint == "local":
-        ModelEndpoint.objects.filter(kind="embedding", provider="local").update(enabled=True)
         return
     ModelEndpoint.objects.create(
         name="fake-glm",

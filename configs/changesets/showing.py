@@ -25,7 +25,9 @@ def value(each: Any, *, indented: bool = False) -> str:
         return "\n".join(each) or gettext("(empty)")
     if isinstance(each, Decimal):
         return format(each.normalize(), "f")
-    return json.dumps(each, ensure_ascii=False, indent=2 if indented else None)
+    return json.dumps(
+        each, ensure_ascii=False, sort_keys=True, indent=2 if indented else None
+    )
 
 
 def secret(plain: Any) -> str:

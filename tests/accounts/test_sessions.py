@@ -14,6 +14,7 @@ from accounts import sessions
 from configs import runtime
 from configs.models import Config
 from conversations.authentication import valid_sessions
+from tests import steering
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -29,9 +30,7 @@ def forgotten_snapshot():
 
 def steer(**values: int) -> None:
     for name, value in values.items():
-        Config.objects.update_or_create(
-            key=f"sign_in.{name}", defaults={"value": json.dumps(value)}
-        )
+        steering.put(Config, key=f"sign_in.{name}", changes={"value": json.dumps(value)})
     runtime.refresh()
 
 

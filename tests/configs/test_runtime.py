@@ -11,6 +11,7 @@ from django.db import connection
 from configs import registry, runtime
 from configs.fields import Sealed
 from configs.models import Config, ModelEndpoint, Release
+from tests.steering import step, unguarded
 
 pytestmark = pytest.mark.django_db
 
@@ -76,8 +77,7 @@ def test_current__sensitive_value__is_opened(monkeypatch):
     snapshot = runtime.refresh()
     assert snapshot.get(secret) == "canary-1"
     assert "canary" not in repr(snapshot)
-    row.value = "enc:v1:unreadable"
-    row.save()
+    step(row, value="enc:v1:unreadable")
     assert runtime.refresh().get(secret) == ""
 
 
@@ -90,21 +90,21 @@ def test_endpoints__zhipu__is_usable_with_a_key_of_row_or_environment(settings):
     )  # fmt: skip
     assert last.name == "local-extractive"
     row = ModelEndpoint.objects.get(name="zhipu-glm")
-    row.api_key, row.base_url = "row.key", "https://row.example/"
-    row.save()
+    step(row, api_key="row.key", base_url="https://row.example/")
     first = runtime.refresh().endpoints("chat")[0]
     assert (first.api_key, first.base_url) == ("row.key", "https://row.example/")
     assert "row.key" not in repr(first)
 
 
 def test_endpoints__unreadable_key__hides_only_its_own_row(caplog):
-    ModelEndpoint.objects.filter(name="zhipu-glm").update(api_key=Sealed("enc:v1:unreadable"))
+    with unguarded():
+        ModelEndpoint.objects.filter(name="zhipu-glm").update(api_key=Sealed("enc:v1:unreadable"))
     assert [e.name for e in runtime.refresh().endpoints("chat")] == ["local-extractive"]
     assert "zhipu-glm" in caplog.text
 
 
 def test_endpoints__disabled_or_without_address__are_left_out():
-    ModelEndpoint.objects.filter(name="local-extractive").update(enabled=False)
+    step(ModelEndpoint.objects.get(name="local-extractive"), enabled=False)
     ModelEndpoint.objects.create(name="no-url", kind="chat", provider="openai_compatible")
     assert runtime.refresh().endpoints("chat") == ()
 

@@ -12,13 +12,14 @@ from configs.models import ModelEndpoint
 from knowledge import services
 from knowledge.indexing import pipeline
 from knowledge.models import Chunk, TermFrequency
+from tests.steering import step_all
 
 ENDPOINT = "shelf-embedder"
 
 
 def install_embedder(**parameters):
     """Make the fake embedder the one that new indexes take."""
-    ModelEndpoint.objects.filter(kind="embedding").update(enabled=False)
+    step_all(ModelEndpoint.objects.filter(kind="embedding"), enabled=False)
     ModelEndpoint.objects.create(
         name=ENDPOINT,
         kind="embedding",

@@ -14,6 +14,7 @@ from knowledge import services
 from knowledge.indexing import generations, jobs, passages, pipeline
 from knowledge.models import Chunk, Document, IndexedVersion, IndexGeneration, TermFrequency
 from tests.knowledge import shelf
+from tests.steering import step_all
 
 
 @pytest.fixture
@@ -191,8 +192,11 @@ def test_sweeper__lost_nudges__are_sent_once_until_they_count_as_lost(alice, bas
 
 # --- Providers ---------------------------------------------------------------------------
 def test_provider__down__is_tried_three_times_with_growing_pauses(alice, base):
-    ModelEndpoint.objects.filter(name=shelf.ENDPOINT).update(
-        provider="openai_compatible", base_url="http://127.0.0.1:9/v1", model="none"
+    step_all(
+        ModelEndpoint.objects.filter(name=shelf.ENDPOINT),
+        provider="openai_compatible",
+        base_url="http://127.0.0.1:9/v1",
+        model="none",
     )
     runtime.forget()
     document = shelf.put(alice, base, "text")
@@ -209,7 +213,7 @@ def test_provider__down__is_tried_three_times_with_growing_pauses(alice, base):
 
 
 def test_endpoint__gone__fails_at_once(alice, base):
-    ModelEndpoint.objects.filter(name=shelf.ENDPOINT).update(enabled=False)
+    step_all(ModelEndpoint.objects.filter(name=shelf.ENDPOINT), enabled=False)
     runtime.forget()
     document = shelf.put(alice, base, "text")
     assert pipeline.run(document.pk) is None
@@ -218,7 +222,7 @@ def test_endpoint__gone__fails_at_once(alice, base):
 
 
 def test_endpoint__with_other_dimensions__asks_for_a_new_index(alice, base):
-    ModelEndpoint.objects.filter(name=shelf.ENDPOINT).update(parameters={"dimensions": 32})
+    step_all(ModelEndpoint.objects.filter(name=shelf.ENDPOINT), parameters={"dimensions": 32})
     runtime.forget()
     document = shelf.put_ready(alice, base, "text")
     assert (document.status, document.error_code) == ("failed", "needs_reindex")
@@ -269,7 +273,7 @@ def test_reindex__of_a_base__leaves_no_gap(alice, base):
     ModelEndpoint.objects.create(
         name="bigger", kind="embedding", provider="fake", position=0, parameters={"dimensions": 128}
     )
-    ModelEndpoint.objects.filter(name=shelf.ENDPOINT).update(position=5)
+    step_all(ModelEndpoint.objects.filter(name=shelf.ENDPOINT), position=5)
     runtime.forget()
     new = services.reindex_base(actor=alice, base_id=base.pk)
     assert (new.state, new.dimensions) == ("building", 128)

@@ -16,6 +16,7 @@ from configs.models import Config, ModelEndpoint
 from knowledge import embedding, retrieval
 from knowledge.models import Chunk, IndexGeneration, KnowledgeBase
 from knowledge.retrieval import scope, searching
+from tests import steering
 from tests.factories import DocumentVersionFactory
 from tests.fake_glm.process import FakeGlm, running
 from tests.knowledge.shelves import base_of, fill, plug_in, put
@@ -366,7 +367,7 @@ def rerank(glm: FakeGlm) -> Callable[..., ModelEndpoint]:
         fields = {"kind": "rerank", "provider": "zhipu", "base_url": glm.zhipu_url}
         endpoint = ModelEndpoint.objects.create(name="judge", api_key="k", **fields)
         value = json.dumps(enabled)
-        Config.objects.update_or_create(key="retrieval.rerank", defaults={"value": value})
+        steering.put(Config, key="retrieval.rerank", changes={"value": value})
         runtime.refresh()
         return endpoint
 
