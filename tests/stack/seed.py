@@ -12,6 +12,7 @@ CAST = {
     "bob": ("member", "research"),
     "charlie": ("member",),
     "olga": ("operator",),
+    "oscar": ("operator",),
     "aidan": ("auditor",),
 }
 
@@ -27,6 +28,16 @@ def make_cast() -> None:
             username, password=PASSWORD, is_staff=bool(STAFF_ROLES & set(groups))
         )
         user.groups.set([Group.objects.get_or_create(name=name)[0] for name in groups])
+
+
+def make_administrator(username: str) -> None:
+    """Create somebody who may do everything."""
+    from django.contrib.auth.models import Group
+
+    from accounts.models import Role, User
+
+    user = User.objects.create_superuser(username, password=PASSWORD)
+    user.groups.add(Group.objects.get(name=Role.ADMINISTRATOR))
 
 
 def point_at_the_fake(changes: dict[str, object]) -> None:
