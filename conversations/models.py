@@ -58,7 +58,9 @@ class Conversation(models.Model):
                 fields=["owner", "-updated_at", "id"],
                 condition=models.Q(deleted_at=None),
                 name="conversation_owner_recent",
-            )
+            ),
+            # The lists of the administration, which show everybody's.
+            models.Index(fields=["-updated_at", "id"], name="conversation_recent"),
         ]
 
     def __str__(self) -> str:
@@ -193,6 +195,28 @@ class Message(models.Model):
                 fields=["conversation", "created_at", "id"],
                 condition=models.Q(status__in=["queued", "retrieving", "generating"]),
                 name="message_open_in_conversation",
+            ),
+            # The lists of the administration, and there the few that did not go well.
+            models.Index(fields=["-created_at", "id"], name="message_recent"),
+            models.Index(
+                fields=["status", "-created_at", "id"],
+                condition=~models.Q(status="complete"),
+                name="message_not_complete",
+            ),
+            # What the dashboard counts, without reading a row.
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(role="assistant"),
+                include=[
+                    "conversation",
+                    "status",
+                    "first_token_at",
+                    "prompt_tokens",
+                    "completion_tokens",
+                    "endpoint_name",
+                    "model",
+                ],
+                name="message_reply_time",
             ),
         ]
         constraints = [

@@ -77,23 +77,6 @@ def note_export(*, user: User, conversation: Conversation, kind: str) -> None:
     _record(actions.CONVERSATION_EXPORT, user, conversation, format=kind)
 
 
-def note_reading(*, actor: User, conversations: Collection[Conversation]) -> None:
-    """Record that other people's conversations were read: one entry for a list."""
-    if len(conversations) == 1:
-        (row,) = conversations
-        _record(actions.CONVERSATION_READ, actor, row, owner=row.owner.username)
-    elif conversations:
-        audit.record(
-            action=actions.CONVERSATION_READ,
-            actor=actor,
-            object_type="conversation",
-            detail={
-                "conversations": sorted(str(row.pk) for row in conversations),
-                "owners": sorted({row.owner.username for row in conversations}),
-            },
-        )
-
-
 def ask(
     *,
     user: User,

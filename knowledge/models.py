@@ -172,6 +172,7 @@ class Document(models.Model):
         ordering = ["-created_at", "id"]
         indexes = [
             models.Index(fields=["base", "-created_at", "id"], name="document_base_time"),
+            models.Index(fields=["-created_at", "id"], name="document_recent"),
             models.Index(
                 fields=["status", "lease_expires_at"],
                 condition=models.Q(status__in=["queued", "processing"]),

@@ -1,27 +1,27 @@
 """What leaves a trace in the audit log: every act that it is meant for, with its origin."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Group, Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from clawai import celery
+from clawai.logs import request_id
+from configs import origin
 from configs.admin.base import ClawAdmin
 from configs.models import AuditEntry
 from knowledge.models import KnowledgeBase
-from tests.cast import person
 from tests.factories import (
     PASSWORD,
     ConversationFactory,
     DocumentFactory,
+    DocumentVersionFactory,
     KnowledgeBaseFactory,
-    QuestionFactory,
-    ReplyFactory,
-    UserFactory,
 )
 
 pytestmark = pytest.mark.django_db
@@ -38,25 +38,15 @@ def one(action: str) -> AuditEntry:
     return AuditEntry.objects.get(action=action)
 
 
-@pytest.fixture
-def reader(db: None) -> User:
-    """An auditor who may read others' words."""
-    from accounts.models import Role
-
-    user = person("rita", Role.AUDITOR)
-    user.user_permissions.add(Permission.objects.get(codename="read_conversations"))
-    return user
-
-
 class TestSignIns:
     def test_login__good_bad_and_unknown__are_recorded_without_the_password(
         self, wiped_redis: object, alice: User
     ) -> None:
         client = Client(REMOTE_ADDR="203.0.113.7")
-        client.post("/login/", {"username": "alice", "password": "not this one"})
-        client.post("/login/", {"username": "nobody", "password": "not this one"})
-        client.post("/login/", {"username": "alice", "password": PASSWORD})
-        client.post("/logout/")
+        client.post("/accounts/login/", {"username": "alice", "password": "not this one"})
+        client.post("/accounts/login/", {"username": "nobody", "password": "not this one"})
+        client.post("/accounts/login/", {"username": "alice", "password": PASSWORD})
+        client.post("/accounts/logout/")
         rows = list(AuditEntry.objects.order_by("pk"))
         assert [row.action for row in rows] == [
             "login.failure", "login.failure", "login.success", "logout",
@@ -72,14 +62,14 @@ class TestSignIns:
     def test_login__too_often__is_recorded_once(self, wiped_redis: object, alice: User) -> None:
         client = Client()
         for _ in range(30):
-            client.post("/login/", {"username": "alice", "password": "wrong"})
+            client.post("/accounts/login/", {"username": "alice", "password": "wrong"})
         assert acts().count("login.limited") == 1
 
     def test_origin__forged_forwarded_header__is_not_believed(
         self, wiped_redis: object, alice: User
     ) -> None:
         client = Client(REMOTE_ADDR="203.0.113.7", HTTP_X_FORWARDED_FOR="10.9.9.9")
-        client.post("/login/", {"username": "x", "password": "y"})
+        client.post("/accounts/login/", {"username": "x", "password": "y"})
         assert one("login.failure").ip == "203.0.113.7"
 
     def test_origin__ipv6_and_given_request_id__are_kept_whole(
@@ -87,43 +77,12 @@ class TestSignIns:
     ) -> None:
         settings.TRUSTED_PROXIES = ["127.0.0.1/32"]
         client = Client(HTTP_X_FORWARDED_FOR="2001:db8::7", HTTP_X_REQUEST_ID="given-request-1")
-        client.post("/login/", {"username": "x", "password": "y"})
+        client.post("/accounts/login/", {"username": "x", "password": "y"})
         entry = one("login.failure")
         assert (entry.ip, entry.request_id, entry.door) == ("2001:db8::7", "given-request-1", "web")
 
 
-class TestReading:
-    def test_conversations__read_by_another_in_the_admin__is_recorded_without_words(
-        self, alice: User, reader: User, browser_of: BrowserOf
-    ) -> None:
-        reply = ReplyFactory.create(parent__conversation__owner=alice, content="secret words")
-        talk = reply.conversation
-        client = browser_of(reader)
-        client.get(f"/admin/conversations/conversation/{talk.pk}/change/")
-        client.get(f"/admin/conversations/message/{reply.pk}/change/")
-        rows = AuditEntry.objects.filter(action="conversation.read_by_other")
-        assert [(row.object_id, row.actor) for row in rows] == [(str(talk.pk), reader)] * 2
-        assert rows[0].detail == {"owner": "alice"}
-        assert "secret words" not in str([row.__dict__ for row in rows])
-
-    def test_list_of_messages__with_words__is_one_entry(
-        self, alice: User, bob: User, reader: User, browser_of: BrowserOf
-    ) -> None:
-        for owner in (alice, bob):
-            QuestionFactory.create(conversation=ConversationFactory.create(owner=owner))
-        browser_of(reader).get("/admin/conversations/message/")
-        entry = one("conversation.read_by_other")
-        assert entry.detail["owners"] == ["alice", "bob"]
-
-    def test_lists__without_the_right_to_words__are_no_reading(
-        self, alice: User, aidan: User, browser_of: BrowserOf
-    ) -> None:
-        talk = ConversationFactory.create(owner=alice)
-        client = browser_of(aidan)
-        client.get("/admin/conversations/conversation/")
-        client.get(f"/admin/conversations/conversation/{talk.pk}/change/")
-        assert "conversation.read_by_other" not in acts()
-
+class TestConversations:
     def test_own_conversation__exported_and_deleted__is_recorded(
         self, alice: User, api_of: ApiOf
     ) -> None:
@@ -162,15 +121,45 @@ class TestKnowledge:
         client = api_of(alice)
         base = client.post("/api/v1/knowledge-bases/", {"name": "Plans"}, format="json").json()
         file = SimpleUploadedFile("plan.md", b"# very private text")
-        made = client.post(
-            f"/api/v1/knowledge-bases/{base['id']}/documents/", {"file": file}
-        ).json()
+        where = f"/api/v1/knowledge-bases/{base['id']}/documents/"
+        answer = client.post(where, {"file": file}, format="multipart")
+        assert answer.status_code == 202, answer.json()
+        made = answer.json()
         client.post(f"/api/v1/documents/{made['id']}/reindex/")
         client.delete(f"/api/v1/documents/{made['id']}/")
         assert acts(object_id=made["id"]) == [
             "document.upload", "document.reindex", "document.delete",
         ]  # fmt: skip
         assert "private" not in str([row.__dict__ for row in AuditEntry.objects.all()])
+
+    def test_texts__that_are_not_shared__are_read_in_the_logs_sight(
+        self, alice: User, superuser: User, browser_of: BrowserOf
+    ) -> None:
+        version = DocumentVersionFactory.create(document__base__owner=alice)
+        mine = DocumentVersionFactory.create(document__base__owner=superuser)
+        client = browser_of(superuser)
+        for each in (version, mine):
+            client.get(f"/admin/knowledge/documentversion/{each.pk}/change/")
+        assert one("document.read_by_other").object_id == str(version.document_id)
+        client.get("/admin/knowledge/documentversion/")
+        assert acts().count("document.read_by_other") == 2
+
+
+class TestTasks:
+    def test_task__caused_by_a_request__says_so(self) -> None:
+        headers: dict[str, object] = {}
+        with origin.of(origin.Origin("request-77", "203.0.113.7", "web")):
+            celery.name_cause(headers=headers)
+        task = SimpleNamespace(request=SimpleNamespace(is_eager=False, **headers))
+        before = origin.current()
+        try:
+            celery.take_cause(task=task)
+            assert origin.current() == origin.Origin("request-77", "203.0.113.7", "worker")
+            assert request_id.get() == "request-77"
+            celery.forget_cause(task=task)
+            assert origin.current().request_id == "-"
+        finally:
+            origin.begin(before)
 
 
 class TestAdminPosts:
@@ -181,32 +170,6 @@ class TestAdminPosts:
             if not isinstance(screen, ClawAdmin)
         ]
         assert others == []
-
-    def test_user__changed_by_form__says_which_fields_and_roles(
-        self, administrator: User, alice: User, browser_of: BrowserOf
-    ) -> None:
-        groups = [group.pk for group in Group.objects.filter(name__in=["member", "auditor"])]
-        answer = browser_of(administrator).post(
-            f"/admin/accounts/user/{alice.pk}/change/",
-            {
-                "username": "alice",
-                "display_name": "Alice L.",
-                "email": alice.email,
-                "language": "",
-                "theme": "system",
-                "is_active": "on",
-                "groups": groups,
-                "reason": "new post",
-            },
-        )
-        assert answer.status_code == 302
-        changed = AuditEntry.objects.filter(action="user.change").first()
-        assert (changed.old, changed.new) == ({"display_name": ""}, {"display_name": "Alice L."})
-        granted = AuditEntry.objects.filter(action="role.grant").values_list(
-            "actor_name", flat=True
-        )
-        assert list(granted) == ["adele"]
-        assert {row.door for row in AuditEntry.objects.filter(actor=administrator)} >= {"admin"}
 
     def test_refusals__of_staff__are_recorded_and_bounded(
         self, aidan: User, browser_of: BrowserOf
@@ -232,17 +195,3 @@ class TestAdminPosts:
         assert client.post(f"{where}delete/", {"post": "yes"}).status_code == 302
         assert not KnowledgeBase.objects.exists()
         assert acts()[1:] in (["base.delete"], ["admin.delete", "base.delete"])
-
-    def test_user__shut_out_and_invited_by_action__is_recorded(
-        self, administrator: User, browser_of: BrowserOf
-    ) -> None:
-        someone = UserFactory.create()
-        client = browser_of(administrator)
-        for action in ("make_invitations", "shut_out"):
-            client.post(
-                "/admin/accounts/user/",
-                {"action": action, "_selected_action": str(someone.pk), "reason": "left"},
-            )
-        done = acts(object_id=str(someone.pk))
-        assert "user.invite" in done
-        assert "user.deactivate" in done
