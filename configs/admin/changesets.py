@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from configs import changesets
+from configs import changesets, stepup
 from configs.admin import drafting, history
 from configs.admin.base import RecordAdmin
 from configs.admin.screens import (
@@ -35,6 +35,7 @@ from configs.changesets.content import changes_of
 from configs.changesets.drafting import RETURNABLE
 from configs.errors import ClawError
 from configs.models import Change, ChangeSet
+from configs.stepup import ConfirmationNeeded
 
 MOST: Final = 200
 AT_ONCE, LATER = "now", "later"
@@ -186,6 +187,9 @@ class ChangeSetAdmin(RecordAdmin):
             if form.is_valid():
                 try:
                     return self._submit(request, change_set, form.cleaned_data)
+                except ConfirmationNeeded as refusal:
+                    messages.warning(request, refusal.detail)
+                    return redirect(stepup.address(request))
                 except ClawError as refusal:
                     _complain(form, refusal)
             change_set.refresh_from_db()
@@ -194,6 +198,7 @@ class ChangeSetAdmin(RecordAdmin):
     def _submit(
         self, request: HttpRequest, change_set: ChangeSet, values: Mapping[str, Any]
     ) -> HttpResponseBase:
+        drafting.require_for(request, change_set)
         actor = actor_of(request)
         changesets.describe(
             change_set=change_set, title=values["title"], reason=values["reason"], actor=actor
@@ -298,6 +303,8 @@ class ChangeSetAdmin(RecordAdmin):
             words = gettext("It was edited while you looked at it: look again, then decide.")
             messages.error(request, words)
             return redirect(drafting.page_of(change_set))
+        if verb is changesets.approve:
+            drafting.require_for(request, change_set)
         comment = request.POST.get("comment", "")[:500]
         verb(change_set=change_set, actor=actor_of(request), comment=comment)
         change_set.refresh_from_db()

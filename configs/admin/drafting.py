@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 
 from configs import changesets, registry, stepup
 from configs.admin.screens import RIGHT_FOR, actor_of, drafts_of, require
-from configs.models import Change, ChangeSet
+from configs.models import Change, ChangeSet, Config, ModelEndpoint
 
 TO_DRAFT = "_draft"
 """Name of the button that gathers a change instead of reviewing it at once."""
@@ -39,9 +39,44 @@ def drafted(kinds: Iterable[str]) -> Mapping[tuple[str, str], ChangeSet]:
 def touches_secret(wish: Wish) -> bool:
     """Say whether the password is asked for again before this change is drafted."""
     if wish.kind == Change.Kind.ENDPOINT:
-        return isinstance(wish.value, Mapping) and bool(wish.value.get("api_key") is not None)
+        return isinstance(wish.value, Mapping) and _touches_key(wish.target, wish.value)
+    if wish.kind != Change.Kind.SETTING:
+        return False
+    if isinstance(wish.value, changesets.FreeKey) and wish.value.is_sensitive:
+        return True
     setting = registry.SETTINGS.get(wish.target)
-    return bool(setting and setting.sensitive)
+    stored = Config.objects.filter(key=wish.target, is_sensitive=True)
+    return bool(setting and setting.sensitive) or stored.exists()
+
+
+def _touches_key(name: str, values: Mapping[str, Any]) -> bool:
+    """Say whether an endpoint's key changes, or who is sent the stored one."""
+    if values.get("api_key") is not None:
+        return True
+    keyed = ModelEndpoint.objects.filter(name=name).exclude(api_key="")
+    return "base_url" in values and keyed.exclude(base_url=values["base_url"]).exists()
+
+
+def require_for(request: HttpRequest, change_set: ChangeSet) -> None:
+    """Let a change set that holds a secret be published or approved after the password only.
+
+    Raises:
+        ConfirmationNeeded: it holds one, and the password was not typed a moment ago.
+    """
+    if change_set.changes.filter(is_sensitive=True).exists():
+        stepup.require(request)
+
+
+def require_for_way_back(request: HttpRequest, version: int) -> None:
+    """Let a return to a release before which a secret was changed be made after the password only.
+
+    Raises:
+        ConfirmationNeeded: one was changed since, and the password was not typed a moment ago.
+    """
+    keys = Config.history.filter(release_version__gt=version, is_sensitive=True)
+    endpoints = ModelEndpoint.history.filter(release_version__gt=version).exclude(api_key="")
+    if keys.exists() or endpoints.exists():
+        stepup.require(request)
 
 
 def put(request: HttpRequest, wishes: Iterable[Wish], *, title: str) -> ChangeSet:

@@ -13,7 +13,8 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from configs import changesets
+from configs import changesets, stepup
+from configs.admin import drafting
 from configs.admin.base import RecordAdmin
 from configs.admin.screens import (
     PUBLISH,
@@ -26,6 +27,7 @@ from configs.admin.screens import (
 )
 from configs.errors import ClawError
 from configs.models import Release
+from configs.stepup import ConfirmationNeeded
 
 PER_PAGE: Final = 50
 MOST_TO_PICK: Final = 200
@@ -152,6 +154,9 @@ class ReleaseAdmin(RecordAdmin):
         if request.method == "POST" and form.is_valid():
             try:
                 return self._go_back(request, release, form.cleaned_data["reason"])
+            except ConfirmationNeeded as refusal:
+                messages.warning(request, refusal.detail)
+                return redirect(stepup.address(request))
             except ClawError as refusal:
                 form.add_error(None, complaints(refusal))
         return show(
@@ -167,6 +172,7 @@ class ReleaseAdmin(RecordAdmin):
 
     def _go_back(self, request: HttpRequest, release: Release, reason: str) -> HttpResponseBase:
         """Roll back, or send the way back to a second person where one is needed."""
+        drafting.require_for_way_back(request, release.version)
         made = changesets.roll_back_release(
             version=release.version, actor=actor_of(request), reason=reason
         )
