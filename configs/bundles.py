@@ -224,7 +224,7 @@ class _Loader(yaml.SafeLoader):
         Raises:
             ComposerError: it is one that a bundle never has.
         """
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise _unwanted(gettext("references are not allowed"), event)
         if event.tag is not None:
