@@ -218,9 +218,7 @@ class AuditEntryAdmin(RecordAdmin):
             head=verdict.head if verdict else end,
             first=first,
             verdict=verdict,
-            bad=AuditEntry.objects.filter(pk=verdict.fault.entry_id).first()
-            if verdict and verdict.fault
-            else None,
+            bad=_found_bad(verdict),
         )
 
     # --- The export ----------------------------------------------------------------------------
@@ -319,6 +317,12 @@ def _inline(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _found_bad(verdict: audit.Verdict | None) -> AuditEntry | None:
+    """Return the entry at which the chain breaks, if it is there."""
+    pk = verdict.fault.entry_id if verdict and verdict.fault else None
+    return None if pk is None else AuditEntry.objects.filter(pk=pk).first()
 
 
 def _streamed(request: HttpRequest, parts: Iterator[bytes]) -> Any:

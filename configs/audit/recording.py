@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.auth.models import AnonymousUser
+from django.db import models
 from django.utils import timezone
 
 from configs import origin, secrecy
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 """What PostgreSQL keeps in no text."""
 LONGEST_TEXT: Final = 100_000
+LONGEST: Final = {
+    field.name: field.max_length
+    for field in AuditEntry._meta.concrete_fields
+    if isinstance(field, models.CharField)
+}
 _recorded_for: ContextVar[origin.Origin | None] = ContextVar("recorded_for", default=None)
 LARGEST_NUMBER: Final = 10**300
 
@@ -72,8 +78,7 @@ def recorded_here() -> bool:
 
 
 def _text(text: str, column: str) -> str:
-    longest = AuditEntry._meta.get_field(column).max_length
-    return _clean(text)[:longest]
+    return _clean(text)[: LONGEST[column]]
 
 
 def _clean(text: str) -> str:
