@@ -12,6 +12,7 @@ from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.utils.decorators import sync_and_async_middleware
+from django.utils.translation import get_language_from_request, override
 
 from accounts.limits import client_ip
 from clawai import errors, problems
@@ -108,7 +109,11 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
         broken = BROKEN.search(request.path_info) or "\x00" in query.decode()
     except UnicodeDecodeError:
         broken = True
-    return errors.answer(request, problems.plain(400)) if broken else None
+    if not broken:
+        return None
+    # Nothing has chosen a language for this request so far.
+    with override(get_language_from_request(request)):
+        return errors.answer(request, problems.plain(400))
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):

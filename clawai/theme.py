@@ -22,21 +22,43 @@ TEAL: Final = {
 }
 """The accent of `static/css/tokens.css` and its neighbours."""
 
+CALM: Final = {
+    "50": "#faf9f7",
+    "100": "#f3f1ed",
+    "200": "#e4e0d9",
+    "300": "#cfcac1",
+    "400": "#a19c92",
+    "500": "#6f695f",
+    "600": "#5a554c",
+    "700": "#3f433d",
+    "800": "#2a2d29",
+    "900": "#1a1c19",
+    "950": "#121311",
+}
+"""The greys of `static/css/tokens.css`: warm in the light, without blue in the dark."""
+
 
 def _screens(title: Any, *screens: tuple[Any, str, str]) -> dict[str, Any]:
     """Return a group of the admin's sidebar: title, icon and `app_model` of each screen."""
     items = [
-        {
-            "title": name,
-            "icon": icon,
-            "link": reverse_lazy(f"admin:{model}_changelist"),
-            "permission": lambda request, model=model: request.user.has_perm(
-                "{}.view_{}".format(*model.split("_", 1))
-            ),
-        }
+        _item(name, icon, f"admin:{model}_changelist", "{}.view_{}".format(*model.split("_", 1)))
         for name, icon, model in screens
     ]
     return {"title": title, "separator": True, "items": items}
+
+
+def _item(name: Any, icon: str, address: str, right: str) -> dict[str, Any]:
+    """Return a line of the sidebar for those who have the right to it."""
+    return {
+        "title": name,
+        "icon": icon,
+        "link": reverse_lazy(address),
+        "permission": lambda request: request.user.has_perm(right),
+    }
+
+
+def _group(title: Any, *items: dict[str, Any]) -> dict[str, Any]:
+    return {"title": title, "separator": True, "items": list(items)}
 
 
 UNFOLD: Final[dict[str, Any]] = {
@@ -47,28 +69,72 @@ UNFOLD: Final[dict[str, Any]] = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")}
     ],
-    "COLORS": {"primary": TEAL},
+    "COLORS": {"primary": TEAL, "base": CALM},
+    "DASHBOARD_CALLBACK": "clawai.dashboard.page.context",
+    "STYLES": [lambda request: static("admin/house.css")],
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {
         "show_search": True,
+        "command_search": True,
         "show_all_applications": False,
         "navigation": [
+            {
+                "title": None,
+                "separator": False,
+                "items": [
+                    {
+                        "title": _("Dashboard"),
+                        "icon": "space_dashboard",
+                        "link": reverse_lazy("admin:index"),
+                    }
+                ],
+            },
             _screens(
                 _("Configs"),
                 (_("Settings"), "tune", "configs_config"),
+                (_("Drafts and reviews"), "rule", "configs_changeset"),
                 (_("Model endpoints"), "hub", "configs_modelendpoint"),
                 (_("Prompt templates"), "edit_note", "configs_prompttemplate"),
                 (_("Releases"), "history", "configs_release"),
             ),
-            _screens(
+            _group(
+                _("Operation"),
+                _item(
+                    _("Workers and queues"),
+                    "lan",
+                    "operations_workers",
+                    "configs.view_runningprocess",
+                ),
+                _item(
+                    _("Processes"),
+                    "memory",
+                    "admin:configs_runningprocess_changelist",
+                    "configs.view_runningprocess",
+                ),
+                {
+                    "title": _("Jobs"),
+                    "icon": "pending_actions",
+                    "link": reverse_lazy("admin:configs_job_changelist"),
+                },
+            ),
+            _group(
                 _("Knowledge"),
-                (_("Knowledge bases"), "library_books", "knowledge_knowledgebase"),
-                (_("Documents"), "description", "knowledge_document"),
-                (_("Document versions"), "difference", "knowledge_documentversion"),
-                (_("Passages"), "segment", "knowledge_chunk"),
-                (_("Index generations"), "layers", "knowledge_indexgeneration"),
+                *_screens(
+                    None,
+                    (_("Knowledge bases"), "library_books", "knowledge_knowledgebase"),
+                    (_("Documents"), "description", "knowledge_document"),
+                    (_("Document versions"), "difference", "knowledge_documentversion"),
+                    (_("Passages"), "segment", "knowledge_chunk"),
+                    (_("Index generations"), "layers", "knowledge_indexgeneration"),
+                )["items"],
+                _item(
+                    _("Search test"),
+                    "manage_search",
+                    "admin:knowledge_knowledgebase_search",
+                    "knowledge.view_knowledgebase",
+                ),
             ),
             _screens(
                 _("Conversations"),
@@ -81,6 +147,10 @@ UNFOLD: Final[dict[str, Any]] = {
                 _("People"),
                 (_("Users"), "person", "accounts_user"),
                 (_("Roles and groups"), "groups", "auth_group"),
+            ),
+            _screens(
+                _("Records"),
+                (_("Audit log"), "policy", "configs_auditentry"),
                 (_("Admin log"), "receipt_long", "admin_logentry"),
             ),
         ],

@@ -14,6 +14,7 @@ from rest_framework.permissions import AllowAny
 from accounts import pages as accounts_pages
 from accounts import views as accounts_views
 from clawai import errors, health
+from clawai.dashboard import finding, workers
 from configs import views as configs_views
 from conversations import pages as conversations_pages
 from conversations import trying
@@ -53,6 +54,14 @@ administration = [
         "admin/configs/prompttemplate/<int:pk>/try/",
         admin.site.admin_view(trying.page),
         name="prompt_trial",
+    ),
+    path("admin/search/", admin.site.admin_view(finding.page)),
+    path("admin/workers/", admin.site.admin_view(workers.page), name="operations_workers"),
+    path("admin/workers/sweep/", admin.site.admin_view(workers.sweep), name="operations_sweep"),
+    path(
+        "admin/workers/documents/<uuid:pk>/",
+        admin.site.admin_view(workers.requeue),
+        name="operations_requeue",
     ),
     path("admin/", admin.site.urls),
     # The admin's language menu asks for this name.

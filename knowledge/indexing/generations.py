@@ -54,6 +54,15 @@ def _has_all(building: IndexGeneration) -> bool:
     return not missing and passages.base_is_unchanged(building.base_id)
 
 
+def give_up(generation_id: int | None) -> None:
+    """Drop a generation that is being built; what is in use stays."""
+    building = IndexGeneration.objects.filter(
+        pk=generation_id, state=IndexGeneration.State.BUILDING
+    )
+    if building.update(state=IndexGeneration.State.RETIRED):
+        clear_retired()
+
+
 def clear_retired(base_id: UUID | None = None) -> None:
     """Empty the retired generations, of one base or of all; the sweeper repeats it."""
     retired = IndexGeneration.objects.filter(state=IndexGeneration.State.RETIRED, chunk_count__gt=0)

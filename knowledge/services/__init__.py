@@ -12,6 +12,7 @@ from knowledge.services.documents import (
     reindex,
     retry,
 )
+from knowledge.services.rebuilding import start_reindex
 from knowledge.services.uploads import accepted, max_bytes, upload
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "reindex",
     "reindex_base",
     "retry",
+    "start_reindex",
     "upload",
 ]

@@ -1,136 +1,32 @@
-"""The admin of bases, documents and what was read from them."""
+"""The admin of documents and of what was read from them."""
 
-from typing import Any, cast
+from typing import Any, Final
+from uuid import UUID
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.template.defaultfilters import filesizeformat
+from django.urls import URLPattern, reverse
+from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User
-from configs.admin.base import ClawAdmin, EstimatingPaginator, RecordAdmin, RefusableForm
+from configs.admin.base import (
+    EstimatingPaginator,
+    IndexedSearch,
+    RecordAdmin,
+)
+from configs.admin.screens import actor_of, address, show
 from configs.errors import ClawError
 from knowledge import services
-from knowledge.models import (
-    Chunk,
-    Document,
-    DocumentVersion,
-    IndexedVersion,
-    IndexGeneration,
-    KnowledgeBase,
-)
+from knowledge.models import Chunk, Document, DocumentVersion
 from knowledge.services import records
 
-
-def _actor(request: HttpRequest) -> User:
-    return cast(User, request.user)
-
-
-class BaseForm(RefusableForm):
-    """What a base is called, and who may read it."""
-
-    class Meta:
-        model = KnowledgeBase
-        fields = ["name", "description", "visibility", "shared_users", "shared_groups"]
-
-
-@admin.register(KnowledgeBase)
-class KnowledgeBaseAdmin(ClawAdmin):
-    """Bases; changing one takes the right to it besides the role."""
-
-    form = BaseForm
-    fields = [
-        "name",
-        "slug",
-        "description",
-        "owner",
-        "visibility",
-        "shared_users",
-        "shared_groups",
-        "active_generation",
-        "created_at",
-        "updated_at",
-    ]
-    readonly_fields = ["slug", "owner", "active_generation", "created_at", "updated_at"]
-    list_display = ["name", "owner", "visibility", "active_generation", "updated_at"]
-    list_select_related = ["owner", "active_generation__base"]
-    list_filter = ["visibility"]
-    search_fields = ["name", "slug", "description", "owner__username"]
-    autocomplete_fields = ["shared_users"]
-    filter_horizontal = ["shared_groups"]
-    actions = None
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the person may edit bases, and this one."""
-        if not super().has_change_permission(request, obj):
-            return False
-        rows = KnowledgeBase.objects.editable_by(_actor(request))
-        return obj is None or rows.filter(pk=obj.pk).exists()
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the person may delete bases, and this one."""
-        if not super().has_delete_permission(request, obj):
-            return False
-        return obj is None or self.has_change_permission(request, obj)
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Ask for a new base only what is needed."""
-        return list(self.fields) if obj else ["name", "description", "visibility"]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Keep what the system writes."""
-        return list(self.readonly_fields) if obj else []
-
-    def save_model(self, request: HttpRequest, obj: KnowledgeBase, form: Any, change: bool) -> None:
-        """Make the base, or store what was changed."""
-        named = {name: form.cleaned_data[name] for name in ("name", "description", "visibility")}
-        if not change:
-            obj.__dict__.update(services.create_base(actor=_actor(request), **named).__dict__)
-            return
-        services.change_base(
-            actor=_actor(request),
-            base_id=obj.pk,
-            shared_users=[user.pk for user in form.cleaned_data["shared_users"]],
-            shared_groups=[group.pk for group in form.cleaned_data["shared_groups"]],
-            **named,
-        )
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Store nothing more: the service has shared the base."""
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Return what goes with the bases as numbers: the passages may be millions."""
-        counts = {
-            str(_("documents")): Document.objects.filter(base__in=list(objs)).count(),
-        }
-        return [str(base) for base in objs], counts, set(), []
-
-    def delete_model(self, request: HttpRequest, obj: KnowledgeBase) -> None:
-        """Delete the base with its documents and files."""
-        services.delete_base(actor=_actor(request), base_id=obj.pk)
-
-
-@admin.register(IndexGeneration)
-class IndexGenerationAdmin(RecordAdmin):
-    """How bases were cut and embedded."""
-
-    list_display = ["id", "base", "state", "endpoint_name", "dimensions", "chunk_count"]
-    list_select_related = ["base"]
-    list_filter = ["state", "endpoint_name"]
-    search_fields = ["base__name", "endpoint_name"]
-
-
-@admin.register(IndexedVersion)
-class IndexedVersionAdmin(RecordAdmin):
-    """Which versions stand complete in which index."""
-
-    list_display = ["version", "generation", "chunks"]
-    list_select_related = ["version__document", "generation__base"]
-    search_fields = ["version__document__name"]
-    paginator = EstimatingPaginator
+PASSAGES_A_PAGE: Final = 50
 
 
 @admin.register(Document)
@@ -138,7 +34,7 @@ class DocumentAdmin(RecordAdmin):
     """Documents and the state of their indexing."""
 
     list_display = ["name", "base", "status", "progress", "uploaded_by", "attempts", "created_at"]
-    list_select_related = ["base", "uploaded_by", "current_version__document"]
+    list_select_related = ["base", "uploaded_by"]
     list_filter = ["status", "base"]
     search_fields = ["name", "source", "base__name", "uploaded_by__username"]
     paginator = EstimatingPaginator
@@ -168,7 +64,7 @@ class DocumentAdmin(RecordAdmin):
         done = 0
         for document in documents:
             try:
-                act(actor=_actor(request), document_id=document.pk)
+                act(actor=actor_of(request), document_id=document.pk)
             except ClawError as refusal:
                 self.message_user(request, f"{document}: {refusal.detail}", messages.ERROR)
             else:
@@ -202,7 +98,7 @@ class TextAdmin(RecordAdmin):
 
     def _record_reading(self, request: HttpRequest, documents: list[Any]) -> None:
         """Record the reading of documents that are not shared with the person."""
-        actor, wanted = _actor(request), set(documents)
+        actor, wanted = actor_of(request), set(documents)
         own = Document.objects.visible_to(actor).filter(pk__in=wanted)
         others = Document.objects.filter(pk__in=wanted).exclude(pk__in=own.values("pk"))
         records.reading(list(others), actor=actor)
@@ -212,19 +108,62 @@ class TextAdmin(RecordAdmin):
         rows: QuerySet[Any] = super().get_queryset(request)
         if request.user.is_superuser:
             return rows
-        return rows.filter(document__in=Document.objects.visible_to(_actor(request)))
+        return rows.filter(document__in=Document.objects.visible_to(actor_of(request)))
 
 
 @admin.register(DocumentVersion)
-class DocumentVersionAdmin(TextAdmin):
+class DocumentVersionAdmin(IndexedSearch, TextAdmin):
     """The bytes of documents, and the text that was read from them."""
 
     fields = ["document", "number", "content_type", "bytes", "sha256", "created_at", "beginning"]
     readonly_fields = ["bytes", "beginning"]
-    list_display = ["document", "number", "content_type", "bytes", "created_at"]
+    list_display = ["document", "number", "content_type", "bytes", "created_at", "cut"]
     list_select_related = ["document"]
     list_filter = ["content_type"]
     search_fields = ["document__name", "sha256"]
+    search_ids = ["pk", "document", "sha256"]
+    search_names = {"document": "name"}
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page of a version's passages."""
+        return [
+            address(self, "<uuid:pk>/passages/", self.passages_view, "passages"),
+            *super().get_urls(),
+        ]
+
+    def passages_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
+        """Show how a version was cut into passages, in the order of its text.
+
+        Raises:
+            PermissionDenied: this person may not see passages.
+            Http404: there is no such version, or not for this person.
+        """
+        if not request.user.has_perm("knowledge.view_chunk"):
+            raise PermissionDenied
+        rows = self.get_queryset(request).select_related("document__base__active_generation")
+        version = rows.filter(pk=pk).first()
+        if version is None:
+            raise Http404
+        self._record_reading(request, [version.document_id])
+        generation = version.document.base.active_generation
+        chunks = version.chunks.filter(generation=generation).order_by("ordinal")
+        return show(
+            self,
+            request,
+            "admin/knowledge/passages.html",
+            title=str(version),
+            version=version,
+            generation=generation,
+            passages=Paginator(
+                chunks.defer("embedding", "bm25", "terms"), PASSAGES_A_PAGE
+            ).get_page(request.GET.get("page")),
+        )
+
+    @admin.display(description=_("passages"))
+    def cut(self, version: DocumentVersion) -> str:
+        """Lead to the version's passages."""
+        to = reverse("admin:knowledge_documentversion_passages", args=[version.pk])
+        return format_html('<a href="{}">{}</a>', to, gettext("Look"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the rows; lists do not load whole books."""
@@ -245,13 +184,15 @@ class DocumentVersionAdmin(TextAdmin):
 
 
 @admin.register(Chunk)
-class ChunkAdmin(TextAdmin):
+class ChunkAdmin(IndexedSearch, TextAdmin):
     """Passages as they are searched."""
 
     fields = ["document", "version", "generation", "ordinal", "heading_path", "page", "text"]
     list_display = ["document", "ordinal", "heading_path", "page", "excerpt"]
     list_select_related = ["document"]
-    search_fields = ["document__name", "heading_path"]
+    search_fields = ["document__name"]
+    search_ids = ["pk", "document"]
+    search_names = {"document": "name"}
     ordering = ["-id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
