@@ -200,6 +200,7 @@ CELERY_TASK_ROUTES = {
     "conversations.tasks.*": {"queue": "answers"},
     "knowledge.tasks.*": {"queue": "indexing"},
     "accounts.tasks.*": {"queue": "indexing"},
+    "configs.tasks.publish_due": {"queue": "answers"},  # a long document must not delay it
     "configs.tasks.*": {"queue": "indexing"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -218,7 +219,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    "publish-due": {"task": "configs.tasks.publish_due", "schedule": 3.0},
+    "publish-due": {
+        "task": "configs.tasks.publish_due",
+        "schedule": 3.0,
+        "options": {"expires": 30},
+    },
     "sweep-jobs": {"task": "configs.tasks.sweep_jobs", "schedule": 2.0},
     "forget-old": {"task": "accounts.tasks.forget_old", "schedule": 3600.0},
     "sweep-replies": {"task": "conversations.tasks.sweep_replies", "schedule": 5.0},
