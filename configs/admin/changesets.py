@@ -117,7 +117,7 @@ class ChangeSetAdmin(RecordAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Return the addresses, with one a deed."""
-        deeds = {
+        deeds: dict[str, Any] = {
             "open": self.open_view,
             "<uuid:pk>/describe": self.describe_view,
             "<uuid:pk>/drop": self.drop_view,

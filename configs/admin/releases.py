@@ -68,7 +68,7 @@ class ReleaseAdmin(RecordAdmin):
         rows = rows.filter(_holds(words)) if words else rows
         found = list(rows[: PER_PAGE + 1])
         page = found[:PER_PAGE]
-        query = {"q": words, "before": page[-1].version} if len(found) > PER_PAGE else {}
+        query = {"q": words, "before": str(page[-1].version)} if len(found) > PER_PAGE else {}
         return show(
             self,
             request,

@@ -56,7 +56,9 @@ def drafts_of(person: Any) -> Sequence[ChangeSet]:
 def bar(request: HttpRequest) -> dict[str, Any]:
     """Return what the bar shows: the reader's open drafts, and what waits for their approval."""
     mine = drafts_of(request.user) if request.user.has_perm(PUBLISH) else ()
-    waiting = ChangeSet.objects.filter(state=ChangeSet.State.IN_REVIEW).exclude(author=request.user)
+    waiting = ChangeSet.objects.filter(state=ChangeSet.State.IN_REVIEW).exclude(
+        author_id=request.user.pk
+    )
     may_approve = request.user.has_perm(APPROVE)
     return {
         "drafts": mine,

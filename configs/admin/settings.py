@@ -80,7 +80,7 @@ class ConfigAdmin(TransferScreens, ClawAdmin):
     # --- Django's own addresses lead to ours -----------------------------------------------
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponseBase:
+    ) -> Any:
         """Make a key of one's own; `?key=` leads to the page of a declared one.
 
         Raises:
@@ -119,7 +119,7 @@ class ConfigAdmin(TransferScreens, ClawAdmin):
         object_id: str,
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponseBase:
+    ) -> Any:
         """Lead to the page of the setting.
 
         Raises:
@@ -225,7 +225,7 @@ class ConfigAdmin(TransferScreens, ClawAdmin):
         wanted = _wanted(request)
         found = history.entries(wanted)
         page, more = found[: history.PER_PAGE], found[history.PER_PAGE :]
-        query = {k: v for k, v in request.GET.items() if k != "before" and v}
+        query = {k: str(v) for k, v in request.GET.items() if k != "before" and v}
         if more:
             query["before"] = page[-1].when.isoformat()
         return show(
@@ -295,8 +295,8 @@ def _wish(request: HttpRequest, setting: AnySetting) -> tuple[Wish | None, dict[
     if not form.is_valid():
         return None, {"exception_form" if exception else "form": form}
     kind = Change.Kind.OVERRIDE if exception else Change.Kind.SETTING
-    value, group = form.cleaned_data["value"], form.cleaned_data.get("group")
-    return Wish(kind, setting.key, value=value, group=group), {}
+    value, role = form.cleaned_data["value"], form.cleaned_data.get("group")
+    return Wish(kind, setting.key, value=value, group=role), {}
 
 
 def _present(setting: AnySetting, row: Config | None, snapshot: runtime.Snapshot) -> Any:
@@ -338,7 +338,7 @@ def _open_drafts(key: str) -> Sequence[Any]:
 
 def _wanted(request: HttpRequest) -> history.Wanted:
     """Read what the address asks for; what cannot be read is not asked for."""
-    asked = {name: value.replace("\0", "").strip() for name, value in request.GET.items()}
+    asked = {name: str(value).strip() for name, value in request.GET.items()}
     return history.Wanted(
         kind=asked.get("kind", ""),
         key=asked.get("key", "")[:100],

@@ -34,14 +34,14 @@ class FileForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Read the file as text."""
         cleaned = super().clean() or {}
-        file: UploadedFile | None = cleaned.get("file")
+        file: UploadedFile[Any] | None = cleaned.get("file")
         if file is not None:
             cleaned["text"] = self._read(file)
         elif not cleaned.get("text") and "file" not in self.errors:
             self.add_error("file", gettext("Choose a file."))
         return cleaned
 
-    def _read(self, file: UploadedFile) -> str:
+    def _read(self, file: "UploadedFile[Any]") -> str:
         if (file.size or 0) > bundles.LONGEST:
             limit = bundles.LONGEST // 1024
             self.add_error("file", gettext("The file may have at most %(kb)d KB.") % {"kb": limit})
