@@ -12,7 +12,9 @@ from rich.table import Table
 
 from benchmarks.environment import RESULTS, ROOT
 
-PARTS = ("startup", "config_read", "propagation", "retrieval", "ingest", "streaming")
+PARTS = (
+    "startup", "config_read", "propagation", "retrieval", "vectors", "ingest", "streaming",
+)  # fmt: skip
 console = Console()
 
 

@@ -60,6 +60,15 @@ def save(part: str, result: dict[str, Any]) -> Path:
     return path
 
 
+def database_seconds() -> float:
+    """Return the processor time of this thread's own database connection; 0 where it is unknown."""
+    from django.db import connection
+
+    pid = connection.connection.info.backend_pid if connection.connection else None
+    used = Path(f"/proc/{pid}/schedstat")
+    return int(used.read_text().split()[0]) / 1e9 if used.is_file() else 0.0
+
+
 def percentile(values: list[float], share: float) -> float:
     """Return the value below which `share` (0 to 1) of `values` lie; nearest rank."""
     if not values:

@@ -88,14 +88,17 @@ def measure(questions: list[Question], bases: list[Any], mode: str) -> dict[str,
     from benchmarks.corpora import asker, names_found
 
     user = asker()
-    hits, reciprocal, total, sql = [], [], [], []
+    hits, reciprocal, total, sql, used = [], [], [], [], []
     for question in questions:
-        found, took, in_sql = names_found(user, question.text, bases, mode, DEEP)
+        found, took, in_sql, on_processor = names_found(
+            user, question.text, tuple(bases), mode, DEEP
+        )
         places = [at for at, name in enumerate(found, start=1) if name in question.wanted]
         hits.append(bool(places) and places[0] <= 5)
         reciprocal.append(1 / places[0] if places and places[0] <= 10 else 0.0)
         total.append(took)
         sql.append(in_sql)
+        used.append(on_processor)
     return {
         "recall_at_5": round(sum(hits) / len(hits), 4),
         "mrr_at_10": round(sum(reciprocal) / len(hits), 4),
@@ -103,6 +106,9 @@ def measure(questions: list[Question], bases: list[Any], mode: str) -> dict[str,
         "search_p95_ms": round(percentile(total, 0.95), 2),
         "sql_p50_ms": round(percentile(sql, 0.5), 2),
         "sql_p95_ms": round(percentile(sql, 0.95), 2),
+        "sql_cpu_p50_ms": round(percentile(used, 0.5), 2),
+        "sql_cpu_p95_ms": round(percentile(used, 0.95), 2),
+        "sql_cpu_p99_ms": round(percentile(used, 0.99), 2),
     }
 
 
@@ -213,7 +219,8 @@ def _show(name: str, figures: dict[str, Any]) -> None:
             console.print(
                 f"{name:16} {mode:7} R@5 {row['recall_at_5']:.3f} MRR {row['mrr_at_10']:.3f} "
                 f"search {row['search_p50_ms']}/{row['search_p95_ms']} "
-                f"SQL {row['sql_p50_ms']}/{row['sql_p95_ms']} ms"
+                f"SQL {row['sql_p50_ms']}/{row['sql_p95_ms']} ms, "
+                f"{row['sql_cpu_p50_ms']}/{row['sql_cpu_p95_ms']} of processor"
             )
 
 

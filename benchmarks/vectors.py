@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from benchmarks.environment import about, percentile, save
+from benchmarks.environment import about, database_seconds, percentile, save
 from benchmarks.ingest import _stack
 
 DIMENSIONS = 1024
@@ -170,9 +170,9 @@ class Library:
         recalls, times, spent, plans, counts = [], [], [], set(), []
         try:
             for text, vector in self.questions.items():
-                began, used = time.perf_counter(), processor_seconds()
+                began, used = time.perf_counter(), _processor_seconds()
                 found = retrieval.retrieve(text, user=self.user, bases=keys, mode=mode, limit=TOP)
-                spent.append((processor_seconds() - used) * 1000)
+                spent.append((_processor_seconds() - used) * 1000)
                 times.append((time.perf_counter() - began) * 1000)
                 plans.add(found.plan)
                 counts.append(len(found.passages))
@@ -194,14 +194,9 @@ class Library:
         }
 
 
-def processor_seconds() -> float:
+def _processor_seconds() -> float:
     """Return what this process and its database connection have used: waiting is not in it."""
-    from django.db import connection
-
-    pid = connection.connection.info.backend_pid if connection.connection else None
-    served = Path(f"/proc/{pid}/schedstat")
-    database = int(served.read_text().split()[0]) / 1e9 if served.is_file() else 0.0
-    return time.process_time() + database
+    return time.process_time() + database_seconds()
 
 
 def _bound(way: str, chosen: int) -> int:

@@ -2,19 +2,20 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from django.db import connection, transaction
+from pgvector import SparseVector
 from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
 from configs import runtime
 from configs.providers.vectors import hashed_ngrams
 from knowledge import embedding, retrieval
-from knowledge.models import Chunk, IndexGeneration, KnowledgeBase
+from knowledge.models import TERM_SPACE, Chunk, IndexGeneration, KnowledgeBase
 from knowledge.retrieval import scope, searching, statement
 from tests.factories import DocumentFactory, DocumentVersionFactory
 from tests.knowledge.shelves import base_of, plug_in
@@ -200,3 +201,45 @@ def test_settings__in_force_inside__and_gone_outside(
         transaction.set_rollback(True)
     assert inside == ["relaxed_order", "200", "40000", "off", "off"]
     assert before == [shown(name) for name in names] == ["off", "40", "20000", "on", "on"]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "matches", "everything", "by_terms"),
+    [
+        (5_000, 400, 5_000, True),
+        (5_000, 400, 10_000, True),
+        (200, 50, 200_000, False),
+        (100_000, 1_500, 100_000, False),
+    ],
+)
+def test_text_leg__fewer_rows_by_terms_than_by_base__takes_them_first(
+    chunks: int, matches: int, everything: int, by_terms: bool
+) -> None:
+    looked = scope.Scope(
+        KnowledgeBase.objects.none(),
+        (scope.Part("fake", 256, (1,), chunks),),
+        {"天地": 1.0},
+        {"天地": matches},
+        everything,
+    )
+    leg = searching._text_leg(looked)
+    assert leg is not None
+    assert leg.by_terms is by_terms
+
+
+def test_plan__candidates_by_terms__come_from_their_index(shelves: Shelves, alice: User) -> None:
+    looked = scope.look(alice, [base.pk for base in shelves.bases.values()], ["天地"])
+    text = statement.TextLeg(SparseVector({1: 1.0}, TERM_SPACE), "'天地'", by_terms=True)
+    request = replace(searching._request(ASKED, looked, [], "text", 10), text=text)
+    sql, values = statement.build(request)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("EXPLAIN " + sql, values)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "Bitmap Index Scan on chunk_terms" in plan, plan
+
+
+def test_naming_terms__rarest_first__stop_before_they_bring_in_too_many() -> None:
+    frequencies = {"a": 5, "b": 90, "c": 400, "d": 10}
+    assert searching._naming_terms(frequencies, 100) == ["a", "b"]
+    assert searching._naming_terms({"d": 10_000}, 100) == ["d"]
