@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import Permission
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery, Value
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -33,7 +34,13 @@ Pair = tuple[Message, Message]
 def create_conversation(
     *, user: User, title: str = "", knowledge_bases: Collection[UUID] = ()
 ) -> Conversation:
-    """Start a conversation; `knowledge_bases` are asked by default, none named means all."""
+    """Start a conversation; `knowledge_bases` are asked by default, none named means all.
+
+    Raises:
+        Forbidden: this person only looks after the system, and is not a member too.
+    """
+    if not user.has_perm("conversations.add_conversation"):
+        raise Forbidden(_("Your roles do not let you start conversations."))
     _check_readable(user, knowledge_bases)
     with transaction.atomic():
         made = Conversation.objects.create(
@@ -214,7 +221,9 @@ def _thread(user: User, conversation: UUID, parent: UUID | _Unset | None) -> Any
         Conversation.objects.visible_to(user)
         .select_for_update(of=("self",))
         .annotate(
-            newest=Subquery(newest.values("pk")), newest_at=Subquery(newest.values("created_at"))
+            newest=Subquery(newest.values("pk")),
+            newest_at=Subquery(newest.values("created_at")),
+            may_ask=_may_ask(user),
         )
         .filter(pk=conversation)
     )
@@ -223,7 +232,17 @@ def _thread(user: User, conversation: UUID, parent: UUID | _Unset | None) -> Any
     row = found.first()
     if row is None:
         raise NotFound
+    if not row.may_ask:
+        raise Forbidden(_("Your roles do not let you ask questions."))
     return row
+
+
+def _may_ask(user: User) -> Any:
+    """Return the right to ask as a part of the query that is made anyway, so that it is current."""
+    if user.is_superuser:
+        return Value(True)
+    held = Permission.objects.filter(Q(group__user=user) | Q(user=user))
+    return Exists(held.filter(codename="add_message", content_type__app_label="conversations"))
 
 
 def _after(newest: datetime | None) -> datetime:

@@ -17,7 +17,7 @@ from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm
+from unfold.forms import AdminPasswordChangeForm
 
 from accounts import records, roles, services
 from accounts.admin import holding, signing
@@ -39,10 +39,8 @@ class InviteForm(RefusableForm):
         fields = ["username", "email", "display_name", "groups"]
 
 
-class PersonForm(UserChangeForm):  # type: ignore[misc]
-    """What is known of a person; roles and rights have pages of their own."""
-
-    password = None
+class PersonForm(RefusableForm):
+    """What is known of a person; roles, rights and the password have pages of their own."""
 
     class Meta:
         model = User

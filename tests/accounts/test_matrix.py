@@ -26,7 +26,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "auth/token/refresh/": {"post": "400 400 400 400 400 400"},
     "auth/token/revoke/": {"post": "400 400 400 400 400 400"},
     "configs/public/": {"get": "200 200 200 200 200 200"},
-    "conversations/": {"get": "401 200 200 200 200 200", "post": "401 201 201 201 201 201"},
+    "conversations/": {"get": "401 200 200 200 200 200", "post": "401 201 201 201 403 403"},
     "conversations/<uuid:pk>/": {
         "get": "401 200 404 404 404 404",
         "patch": "401 200 404 404 404 404",

@@ -273,7 +273,7 @@ def test_role_taken__sessions_tokens_and_sockets_end(administrator, olga, browse
     browser = browser_of(olga)
     key = browser.session.session_key
     pair = tokens.obtain(request=rf.post("/"), username="olga", password=PASSWORD)
-    family, _end = tokens.recognise(pair.access)
+    assert tokens.recognise(pair.access)
     held = Credential(key, None, lambda: None, User.objects.get(pk=olga.pk))
     assert _ended((held,)) == []
     services.set_roles(actor=administrator, target=olga, roles=["member"], reason=WHY)
