@@ -207,6 +207,7 @@ class ModelEndpointAdmin(SteeringAdmin):
     @deed
     def switch_view(self, request: HttpRequest, pk: Any) -> HttpResponseBase:
         """Draft that an endpoint is used, or is not."""
+        require(request, MAY)
         row = get_object_or_404(ModelEndpoint, pk=pk)
         words = gettext("Switch %(name)s off") if row.enabled else gettext("Switch %(name)s on")
         wish = Wish(self.kind, row.name, value={"enabled": not row.enabled})
@@ -215,6 +216,7 @@ class ModelEndpointAdmin(SteeringAdmin):
     @deed
     def order_view(self, request: HttpRequest) -> HttpResponseBase:
         """Draft the order of the endpoints of a kind, as their ids stand in `order`."""
+        require(request, MAY)
         found = {
             str(row.pk): row
             for row in ModelEndpoint.objects.filter(kind=request.POST.get("kind", ""))
