@@ -60,14 +60,18 @@ class SessionStore(db.SessionStore):
     def get_expiry_date(self, **kwargs: Any) -> datetime:
         """Return when the row is over unless it is used again."""
         if kwargs or self.get("_session_expiry"):
-            return super().get_expiry_date(**kwargs)
-        return timezone.now() + timedelta(seconds=seconds_left(self._get_session()))
+            fixed: datetime = super().get_expiry_date(**kwargs)
+            return fixed
+        data = self._get_session()  # type: ignore[attr-defined]  # the stubs lack it
+        return timezone.now() + timedelta(seconds=seconds_left(data))
 
     async def aget_expiry_date(self, **kwargs: Any) -> datetime:
         """Return when the row is over unless it is used again."""
         if kwargs or await self.aget("_session_expiry"):
-            return await super().aget_expiry_date(**kwargs)
-        return timezone.now() + timedelta(seconds=seconds_left(await self._aget_session()))
+            fixed: datetime = await super().aget_expiry_date(**kwargs)
+            return fixed
+        data = await self._aget_session()  # type: ignore[attr-defined]  # as above
+        return timezone.now() + timedelta(seconds=seconds_left(data))
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
         """Return the row to be saved, with its moments in it."""

@@ -31,7 +31,7 @@ class PublicView(APIView):
     def get(self, request: Request) -> HttpResponseBase:
         """Return the public settings, key by key; 304 while they are what the client has."""
         values = runtime.current().public()
-        response: HttpResponseBase = Response(values)
+        response = Response(values)
         response.headers["ETag"] = _etag(values)
         patch_cache_control(response, public=True, no_cache=True)
         known = get_conditional_response(

@@ -137,7 +137,7 @@ class Setting(Generic[T]):
         Raises:
             Invalid: as in `check`.
         """
-        if isinstance(self.default, str) and not self.json:
+        if self.kind in TEXTS:
             return self.check(text)
         if self.kind == Kind.LIST and not text.strip().startswith("["):
             return self.check([part.strip() for part in text.replace(",", "\n").split("\n")])
@@ -225,6 +225,7 @@ class Setting(Generic[T]):
 AnySetting = Setting[int] | Setting[float] | Setting[bool] | Setting[str] | Setting[tuple[str, ...]]
 
 _NO_VALUE = object()
+TEXTS = frozenset({Kind.TEXT, Kind.LINES, Kind.URL})
 _KINDS: dict[type, Kind] = {
     int: Kind.INTEGER,
     float: Kind.NUMBER,

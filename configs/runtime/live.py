@@ -112,7 +112,7 @@ def _mend() -> None:
     chosen = {name: known[name] for name in REACHED_BY if name in known}
     with connection.wrap_database_errors:
         psycopg.connect(**chosen, connect_timeout=CONNECT_SECONDS).close()
-    connection.close_pool()
+    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's wrapper has it
 
 
 class Refresher:

@@ -53,14 +53,16 @@ class Snapshot:
         Where several roles have one, the most generous holds: the greatest number, yes before no.
         """
         if groups and (by_group := self.overrides.get(setting.key)):
-            own = [by_group[group] for group in groups if group in by_group]
+            own: list[T] = [by_group[group] for group in groups if group in by_group]
             if own:
                 return max(own)
-        return self.values[setting.key]  # type: ignore[no-any-return]  # read a thousand times
+        value: T = self.values[setting.key]
+        return value
 
     def most(self, setting: Setting[T]) -> T:
         """Return the most generous value that anybody has."""
-        return max([self.get(setting), *self.overrides.get(setting.key, NOTHING).values()])
+        values: list[T] = [self.get(setting), *self.overrides.get(setting.key, NOTHING).values()]
+        return max(values)
 
     def source(self, setting: AnySetting, groups: Iterable[int] = ()) -> Source:
         """Say where the value in force comes from."""
