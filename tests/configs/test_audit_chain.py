@@ -226,6 +226,24 @@ class TestVerification:
         reseal()
         assert audit.verify().fault is not None
 
+    def test_verify__two_of_one_commit_swapped_and_all_written_anew__later_digests_tell(
+        self, chain: list[AuditEntry]
+    ) -> None:
+        audit.record(action="first")
+        audit.record(action="second")
+        sealed()
+        audit.record(action="after")
+        sealed()
+        sql(
+            "UPDATE configs_auditentry SET position=-1 WHERE position=9",
+            "UPDATE configs_auditentry SET position=9 WHERE position=10",
+            "UPDATE configs_auditentry SET position=10 WHERE position=-1",
+        )
+        reseal()
+        fault = audit.verify().fault
+        assert fault
+        assert fault.position == 11
+
     def test_verify__end_cut_off_and_head_rewritten__is_found_by_what_was_noted(
         self, chain: list[AuditEntry]
     ) -> None:
