@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from configs import providers, registry, runtime
 from configs.changesets import kinds
 from configs.changesets.content import changes_of, version_of
+from configs.changesets.endpoints import foresee
 from configs.changesets.settings import REMOVALS
 from configs.changesets.values import (
     ENDPOINT,
@@ -123,8 +124,7 @@ def _foresee_endpoint(wanted: Wanted, rows: dict[str, ModelEndpoint]) -> None:
     if wanted.action == Change.Action.DELETE:
         return
     row = row or ModelEndpoint(version=0)
-    for name, value in wanted.value.items():
-        setattr(row, name, ModelEndpoint._meta.get_field(name).to_python(value))
+    foresee(row, wanted.value)
     rows[row.name] = row
 
 
@@ -233,11 +233,9 @@ def require_none(found: Iterable[Problem]) -> None:
         Invalid: a value is not valid, alone or with others.
         Conflict: the state of the rows, the environment or a model stands against it.
     """
-    texts = {code: list[str]() for code in (INVALID, RULE)}
-    others = []
-    for problem in found:
-        texts.get(problem.code, others).append(problem.text)
-    wrong = [*texts[INVALID], *texts[RULE]]
+    found = list(found)
+    wrong = [problem.text for problem in found if problem.code in (INVALID, RULE)]
+    others = [problem.text for problem in found if problem.code not in (INVALID, RULE)]
     if others:
         raise Conflict(" ".join([*others, *wrong]))
     if wrong:

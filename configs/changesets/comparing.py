@@ -62,7 +62,7 @@ def _difference(kind: str, key: Key, rows: tuple[Any, Any], roles: Mapping[str, 
 
 def same(kind: str, old: Any, new: Any) -> bool:
     """Say whether two rows, or history rows, steer the system alike; None steers as a default."""
-    return meaning(kind, old) == meaning(kind, new)
+    return bool(meaning(kind, old) == meaning(kind, new))
 
 
 def meaning(kind: str, row: Any) -> Any:

@@ -92,6 +92,13 @@ def assign(row: ModelEndpoint, values: Mapping[str, Any]) -> None:
         raise Invalid(errors=dict(error.message_dict)) from None
 
 
+def foresee(row: ModelEndpoint, values: Mapping[str, Any]) -> None:
+    """Put checked values into a row that is only looked at, never saved."""
+    for field in ModelEndpoint._meta.concrete_fields:
+        if field.name in values and field.name in ENDPOINT_FIELDS:
+            setattr(row, field.name, field.to_python(values[field.name]))
+
+
 def write_endpoint(wanted: Wanted, row: ModelEndpoint | None) -> ModelEndpoint:
     """Write the wanted fields into the row, a new one where there is none; it is not saved.
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext
 
 from configs import crypto, registry
-from configs.changesets.endpoints import ENDPOINT_FIELDS, SECRET
+from configs.changesets.endpoints import ENDPOINT_FIELDS, SECRET, foresee
 from configs.changesets.values import FreeKey, Wanted
 from configs.errors import SecretUnreadable
 from configs.models import Change, ModelEndpoint
@@ -25,9 +25,7 @@ def value(each: Any, *, indented: bool = False) -> str:
         return "\n".join(each) or gettext("(empty)")
     if isinstance(each, Decimal):
         return format(each.normalize(), "f")
-    return json.dumps(
-        each, ensure_ascii=False, sort_keys=True, indent=2 if indented else None
-    )
+    return json.dumps(each, ensure_ascii=False, sort_keys=True, indent=2 if indented else None)
 
 
 def secret(plain: Any) -> str:
@@ -141,10 +139,7 @@ def _drafted_endpoint(wanted: Wanted, found: ModelEndpoint | None) -> tuple[str,
     if wanted.action == Change.Action.DELETE:
         return _lines(old), ""
     fresh = found or ModelEndpoint()
-    for name, each in wanted.value.items():
-        if name in ENDPOINT_FIELDS:
-            field = ModelEndpoint._meta.get_field(name)
-            setattr(fresh, name, field.to_python(each))
+    foresee(fresh, wanted.value)
     before, after = differing(old, endpoint(fresh))
     if SECRET in wanted.value and before == after == "":
         return HIDDEN, HIDDEN
