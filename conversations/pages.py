@@ -62,6 +62,7 @@ def _chat_data(user: User, conversation: uuid.UUID | None) -> dict[str, Any]:
         "features": {
             "feedback": limits.of_person(user, registry.FEEDBACK_ENABLED),
         },
+        "traces": _traces(user),
         "welcome": snapshot.get(registry.BRANDING_WELCOME),
         "model": {
             "configured": any(endpoint.provider != "local" for endpoint in endpoints),
@@ -73,6 +74,12 @@ def _chat_data(user: User, conversation: uuid.UUID | None) -> dict[str, Any]:
             "text": _("The file is larger than %(limit)s MB.") % {"limit": megabytes},
         },
     }
+
+
+def _traces(user: User) -> str:
+    """Return where the admin shows how replies were made, for those who may look there."""
+    may = user.is_staff and user.has_perm("conversations.view_message")
+    return reverse("admin:conversations_message_changelist") if may else ""
 
 
 def _bases(user: User) -> list[dict[str, Any]]:

@@ -39,6 +39,7 @@ class Chat {
       feedback: data.features.feedback,
       operator: user.operator,
       adminUrl: data.model.adminUrl,
+      traces: data.traces,
     });
     this.composer = new Composer(find("#composer"), data, {
       send: (text) => this.send(text),

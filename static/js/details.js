@@ -4,11 +4,14 @@ import { el } from "./dom.js";
 import { showDialog } from "./dialog.js";
 import { fill, fullMoment, gettext, number, seconds } from "./i18n.js";
 
-/** Show where a reply comes from. */
-export function showDetails({ message, citations }) {
+/** Show where a reply comes from; `traces` is where the admin keeps the whole story, for those who may see it. */
+export function showDetails({ message, citations }, traces) {
   const rows = facts(message ?? {}, citations).filter(([, value]) => value !== null && value !== undefined && value !== "");
   const list = el("dl", { class: "facts" }, rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
-  return showDialog({ title: gettext("Details of this reply"), body: [list] });
+  const story = traces && message?.id
+    ? [el("p", {}, el("a", { href: `${traces}${message.id}/trace/` }, gettext("How this answer was made")))]
+    : [];
+  return showDialog({ title: gettext("Details of this reply"), body: [list, ...story] });
 }
 
 function facts(message, citations) {

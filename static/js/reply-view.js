@@ -12,7 +12,7 @@ import { patch, render } from "./markdown.js";
 import { SentenceReader } from "./sentences.js";
 import { toast } from "./toast.js";
 
-/** Shows a reply; `acts`: `choose(id)`, `regenerate(reply)`, `drawn()`, `documents()`, `builtIn` (names of endpoints), `operator`, `adminUrl`. */
+/** Shows a reply; `acts`: `choose(id)`, `regenerate(reply)`, `drawn()`, `documents()`, `builtIn` (names of endpoints), `operator`, `adminUrl`, `traces`. */
 export class ReplyView {
   #frame = 0;
   #shownText = null;
@@ -147,7 +147,7 @@ export class ReplyView {
         iconButton("up", gettext("Good answer"), () => this.#rate(1), { ...small, "aria-pressed": String(rating === 1) }),
         iconButton("down", gettext("Bad answer"), () => this.#rate(-1), { ...small, "aria-pressed": String(rating === -1) }),
       ] : []),
-      iconButton("info", gettext("Details"), () => showDetails(this.reply), small),
+      iconButton("info", gettext("Details"), () => showDetails(this.reply, this.acts.traces), small),
       created ? el("time", { datetime: created, title: fullMoment(created) }, moment(created)) : null,
     );
   }
