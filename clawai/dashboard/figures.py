@@ -18,7 +18,9 @@ TOP: Final = 8
 # All columns stand in the index `message_reply_time`: the rows themselves are not read.
 _CELLS = """
 SELECT date_trunc(%(unit)s, created_at AT TIME ZONE %(zone)s) AS slot, status,
-    floor(ln(greatest(extract(epoch FROM first_token_at - created_at), 0.001)) * %(fine)s)::int,
+    CASE WHEN first_token_at IS NOT NULL THEN
+        floor(ln(greatest(extract(epoch FROM first_token_at - created_at), 0.001)) * %(fine)s)::int
+    END,
     count(*), coalesce(sum(prompt_tokens), 0)::bigint, coalesce(sum(completion_tokens), 0)::bigint
 FROM conversations_message
 WHERE role = 'assistant' AND created_at >= %(since)s

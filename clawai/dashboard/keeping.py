@@ -6,11 +6,11 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from django.core.cache import cache
-from django_redis.exceptions import ConnectionInterrupted
 
 from clawai.dashboard import figures
 from clawai.dashboard.figures import Figures
 from clawai.dashboard.periods import Period
+from conversations.streams import UNREACHABLE
 
 FRESH_SECONDS: Final = 15
 OLDEST_SECONDS: Final = 30
@@ -24,7 +24,7 @@ def read(period: Period, count: Callable[[Period], Figures] = figures.count) -> 
     """Return the figures, half a minute old at most; without the cache they are counted."""
     try:
         return _read(period, count)
-    except ConnectionInterrupted:
+    except UNREACHABLE:
         return count(period)
 
 

@@ -18,7 +18,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
-from django_redis.exceptions import ConnectionInterrupted
 from kombu.exceptions import OperationalError
 
 from clawai.celery import app
@@ -29,6 +28,7 @@ from configs.errors import ClawError
 from configs.models import Job
 from configs.tasks import sweep_jobs
 from conversations.models import Message
+from conversations.streams import UNREACHABLE
 from conversations.tasks import sweep_replies
 from knowledge import services
 from knowledge.models import Document
@@ -84,7 +84,7 @@ def _queues() -> list[Queue]:
     """Return the queues with the nudges that nobody has taken, and whether a worker is there."""
     try:
         beats = cache.get_many([f"worker:{name}" for name in QUEUES])
-    except ConnectionInterrupted:
+    except UNREACHABLE:
         beats = {}
     depths = _depths()
     return [

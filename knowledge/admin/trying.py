@@ -17,7 +17,7 @@ from knowledge import retrieval
 from knowledge.models import KnowledgeBase
 from knowledge.retrieval import Passage
 
-LOOKED_AT: Final = 50
+LOOKED_AT: Final = 30
 LONGEST: Final = 2000
 MODES: Final = [
     ("hybrid", gettext_lazy("Both")),
