@@ -93,7 +93,7 @@ def one_of_each(owner):
     audit.record(action="admin.add", actor=owner)
     LogEntry.objects.log_actions(owner.pk, [base], 2, "looked", single_object=True)
     rows = {model: model._default_manager.first() for model in MODELS}
-    return rows | {Group: Group.objects.get(name="research")}
+    return rows | {Group: Group.objects.get(name="research"), type(reply): reply}
 
 
 def _soon():
