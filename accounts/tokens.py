@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.auth import authenticate
@@ -148,7 +148,7 @@ def _end(families: list[TokenFamily], action: str, reason: str = "") -> None:
         audit.record(action=action, actor=family.user, reason=reason, **_of(family))
 
 
-def _of(family: TokenFamily) -> dict[str, str]:
+def _of(family: TokenFamily) -> dict[str, Any]:
     return {"object_type": "token_family", "object_id": str(family.pk)}
 
 
