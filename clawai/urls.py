@@ -13,7 +13,7 @@ from rest_framework.permissions import AllowAny
 
 from accounts import pages as accounts_pages
 from accounts import views as accounts_views
-from clawai import errors, health
+from clawai import errors, health, steering
 from clawai.dashboard import finding, workers
 from configs import views as configs_views
 from conversations import pages as conversations_pages
@@ -83,13 +83,17 @@ knowledge = [
 ]
 
 rest = [
-    path("configs/public/", configs_views.PublicView.as_view()),
     path("api-keys/", accounts_views.ApiKeysView.as_view()),
     path("api-keys/<uuid:pk>/", accounts_views.ApiKeyView.as_view()),
     path("api-keys/<uuid:pk>/rotate/", accounts_views.ApiKeyRotateView.as_view()),
     path("auth/token/", accounts_views.TokenView.as_view()),
     path("auth/token/refresh/", accounts_views.TokenRefreshView.as_view()),
     path("auth/token/revoke/", accounts_views.TokenRevokeView.as_view()),
+    path("configs/", steering.SettingsView.as_view()),
+    path("configs/public/", configs_views.PublicView.as_view()),
+    path("configs/<str:key>/", steering.SettingView.as_view()),
+    path("configs/<str:key>/history/", steering.HistoryView.as_view()),
+    path("configs/<str:key>/rollback/", steering.RollbackView.as_view()),
     path("conversations/", conversations_views.ConversationsView.as_view()),
     path("conversations/<uuid:pk>/", conversations_views.ConversationView.as_view()),
     path("conversations/<uuid:pk>/export/", conversations_views.ExportView.as_view()),

@@ -80,6 +80,22 @@ class KeyReused(ClawError):
     title = _("This Idempotency-Key was used for another request: use a new one")
 
 
+class Stale(ClawError):
+    """`If-Match` names another version than the present one."""
+
+    code = "stale"
+    status = 412
+    title = _("It was changed by someone else in the meantime")
+
+
+class VersionNeeded(ClawError):
+    """The call needs an `If-Match` with the version that the caller saw."""
+
+    code = "version_needed"
+    status = 428
+    title = _("Say in If-Match which version you saw: it is the ETag of the object")
+
+
 class NeedsSecondPerson(Conflict):
     """Somebody else has to approve this; `change_set` is what waits for them."""
 

@@ -25,6 +25,14 @@ EXPECTED: dict[str, dict[str, str]] = {
     "auth/token/": {"post": "400 400 400 400 400 400"},
     "auth/token/refresh/": {"post": "400 400 400 400 400 400"},
     "auth/token/revoke/": {"post": "400 400 400 400 400 400"},
+    "configs/": {"get": "401 403 403 403 200 200", "post": "401 403 403 403 201 403"},
+    "configs/<str:key>/": {
+        "get": "401 403 403 403 200 200",
+        "patch": "401 403 403 403 428 403",
+        "delete": "401 403 403 403 428 403",
+    },
+    "configs/<str:key>/history/": {"get": "401 403 403 403 200 200"},
+    "configs/<str:key>/rollback/": {"post": "401 403 403 403 404 403"},
     "configs/public/": {"get": "200 200 200 200 200 200"},
     "conversations/": {"get": "401 200 200 200 200 200", "post": "401 201 201 201 403 403"},
     "conversations/<uuid:pk>/": {
@@ -62,6 +70,9 @@ EXPECTED: dict[str, dict[str, str]] = {
 
 BODIES = {
     ("api-keys/", "post"): {"name": "script", "scopes": ["chat"]},
+    ("configs/", "post"): {"key": "team.contact", "value": "Ada"},
+    ("configs/<str:key>/", "patch"): {"value": 9},
+    ("configs/<str:key>/rollback/", "post"): {"version": 1},
     ("conversations/<uuid:pk>/", "patch"): {"title": "Mine"},
     ("conversations/<uuid:pk>/messages/", "post"): {"content": "Why?"},
     ("messages/<uuid:pk>/feedback/", "put"): {"rating": 1},
@@ -70,6 +81,8 @@ BODIES = {
     ("knowledge-bases/<uuid:pk>/search/", "post"): {"query": "hello"},
     ("me/", "patch"): {"theme": "dark"},
 }
+
+KEY = "retrieval.top_k"
 
 # Doors that nobody needs a credential for.
 OPEN = {"auth/token/", "auth/token/refresh/", "auth/token/revoke/", "configs/public/"}
@@ -109,7 +122,7 @@ def world(alice, bob, charlie, olga, aidan, research):
 
 def answered(api, method, route, pk):
     """Return the status, leaving the rows as they were."""
-    address = "/api/v1/" + route.replace("<uuid:pk>", str(pk))
+    address = "/api/v1/" + route.replace("<uuid:pk>", str(pk)).replace("<str:key>", KEY)
     with transaction.atomic():
         response = getattr(api, method)(
             address, BODIES.get((route, method), {}) if method != "get" else None
