@@ -226,20 +226,23 @@ def _run(request: Request, scope: Scope) -> tuple[list[Any], Literal["exact", "h
 
 
 def _rows(request: Request) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(*statement.build(request))
-        rows: list[Any] = cursor.fetchall()
-    return rows
+    return _rows_under(statement.EXACT_SETTINGS, {}, request)
 
 
 def _rows_by_index(request: Request) -> list[Any]:
-    """Run the statement so that it takes HNSW; the settings end with the savepoint."""
+    """Run the statement so that it takes HNSW."""
     settings = runtime.current()
     ef_search = settings.get(registry.RETRIEVAL_EF_SEARCH)
     scan_rows = settings.get(registry.RETRIEVAL_SCAN_ROWS)
+    values = statement.settings(request, ef_search, scan_rows)
+    return _rows_under(statement.SETTINGS, values, request)
+
+
+def _rows_under(settings: str, values: Mapping[str, Any], request: Request) -> list[Any]:
+    """Run the statement under settings of the planner, which end with the savepoint."""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(statement.SETTINGS, statement.settings(request, ef_search, scan_rows))
+            cursor.execute(settings, values)
             cursor.execute(*statement.build(request))
             rows: list[Any] = cursor.fetchall()
         transaction.set_rollback(True)

@@ -259,6 +259,9 @@ def _of_row(legs: Sequence[VectorLeg]) -> dict[str, str]:
     }
 
 
+# A scan of the table would read the terms of every row, which lie out of line.
+EXACT_SETTINGS = "SELECT set_config('enable_seqscan', 'off', true)"
+
 # Without sorts and sequential scans to choose from, the planner takes the vector index wherever
 # the query's shape offers it. An unknown mode of the iterative scan would silently mean none.
 SETTINGS = """SELECT

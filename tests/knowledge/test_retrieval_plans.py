@@ -155,6 +155,8 @@ def plan_of(user: User, bases: list[KnowledgeBase], *, indexed: bool) -> str:
     with transaction.atomic(), connection.cursor() as cursor:
         if indexed:
             cursor.execute(statement.SETTINGS, statement.settings(request, 200, 40_000))
+        else:
+            cursor.execute(statement.EXACT_SETTINGS)
         cursor.execute("EXPLAIN " + sql, values)
         rows = cursor.fetchall()
         transaction.set_rollback(True)
@@ -201,6 +203,9 @@ def test_settings__in_force_inside__and_gone_outside(
         transaction.set_rollback(True)
     assert inside == ["relaxed_order", "200", "40000", "off", "off"]
     assert before == [shown(name) for name in names] == ["off", "40", "20000", "on", "on"]
+    monkeypatch.setattr(searching, "EXACT_BELOW", ROWS)
+    assert found(alice, "天地玄黄", shelves.named("most")).plan == "exact"
+    assert shown("enable_seqscan") == "on"
 
 
 @pytest.mark.parametrize(
@@ -233,7 +238,7 @@ def test_plan__candidates_by_terms__come_from_their_index(shelves: Shelves, alic
     request = replace(searching._request(ASKED, looked, [], "text", 10), text=text)
     sql, values = statement.build(request)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(statement.EXACT_SETTINGS)
         cursor.execute("EXPLAIN " + sql, values)
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "Bitmap Index Scan on chunk_terms" in plan, plan
