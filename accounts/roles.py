@@ -191,7 +191,9 @@ def _copied(actor: User, like: Group) -> dict[str, Permission]:
 
 def _sound(name: str, *, but: Group | None = None) -> str:
     text = " ".join(name.split())
-    taken = Group.objects.filter(name__iexact=text).exclude(pk=but.pk if but else None)
+    taken = Group.objects.filter(name__iexact=text)
+    if but is not None:
+        taken = taken.exclude(pk=but.pk)
     complaint = ""
     if not text or len(text) > LONGEST_NAME or not text.isprintable():
         complaint = _("Give a name of at most %(count)d characters.") % {"count": LONGEST_NAME}

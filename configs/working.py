@@ -68,11 +68,18 @@ class Handle:
             cursor.execute(
                 """
                 UPDATE configs_job SET done = %s, total = %s, message = %s,
-                    lease_expires_at = clock_timestamp() + %s
+                    lease_expires_at = clock_timestamp() + make_interval(secs => %s)
                 WHERE id = %s AND state = 'running' AND lease_expires_at = %s
                 RETURNING lease_expires_at, cancel_requested_at IS NOT NULL
                 """,
-                [done, total, message[:LONGEST_MESSAGE], LEASE, self.id, self._token],
+                [
+                    done,
+                    total,
+                    message[:LONGEST_MESSAGE],
+                    LEASE.total_seconds(),
+                    self.id,
+                    self._token,
+                ],
             )
             row = cursor.fetchone()
         if row is None:
@@ -153,13 +160,13 @@ def _claim(job_id: UUID) -> Handle | None:
         cursor.execute(
             """
             UPDATE configs_job SET state = 'running', attempts = attempts + 1,
-                lease_expires_at = clock_timestamp() + %s
+                lease_expires_at = clock_timestamp() + make_interval(secs => %s)
             WHERE id = %s AND attempts < %s AND (
                 state = 'queued' OR (state = 'running' AND lease_expires_at < clock_timestamp())
             )
             RETURNING lease_expires_at
             """,
-            [LEASE, job_id, ATTEMPTS],
+            [LEASE.total_seconds(), job_id, ATTEMPTS],
         )
         row = cursor.fetchone()
     if row is None:

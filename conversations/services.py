@@ -232,7 +232,7 @@ def _thread(user: User, conversation: UUID, parent: UUID | _Unset | None) -> Any
     row = found.first()
     if row is None:
         raise NotFound
-    if not row.may_ask:
+    if not row.may_ask:  # type: ignore[attr-defined]  # annotated above
         raise Forbidden(_("Your roles do not let you ask questions."))
     return row
 

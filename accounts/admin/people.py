@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -104,9 +104,9 @@ class UserAdmin(DjangoUserAdmin, ClawAdmin):  # type: ignore[type-arg]
     search_fields = ["username", "display_name", "email"]
     ordering = ["username"]
     readonly_fields = ["last_login", "date_joined"]
-    filter_horizontal: Any = []
+    filter_horizontal: ClassVar[Any] = []
     actions = None
-    fieldsets = [
+    fieldsets: ClassVar[Any] = [
         (None, {"fields": PROFILE}),
         (_("Dates"), {"fields": ["last_login", "date_joined"]}),
     ]
@@ -163,7 +163,9 @@ class UserAdmin(DjangoUserAdmin, ClawAdmin):  # type: ignore[type-arg]
         return answer
 
     # --- One person
-    def render_change_form(self, request: HttpRequest, context: Any, **kwargs: Any) -> Any:
+    def render_change_form(  # type: ignore[override]  # Django itself passes all by name
+        self, request: HttpRequest, context: Any, **kwargs: Any
+    ) -> Any:
         """Show the person with roles, rights, sign-ins and what may be done."""
         person = kwargs.get("obj")
         if person is not None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.db import connection
-from django.utils import timezone
 
 from clawai.dashboard.periods import Period
 
@@ -17,9 +16,9 @@ TOP: Final = 8
 
 # All columns stand in the index `message_reply_time`: the rows themselves are not read.
 _CELLS = """
-SELECT date_trunc(%(unit)s, created_at AT TIME ZONE %(zone)s) AS slot, status,
-    CASE WHEN first_token_at IS NOT NULL THEN
-        floor(ln(greatest(extract(epoch FROM first_token_at - created_at), 0.001)) * %(fine)s)::int
+SELECT width_bucket(created_at, %(begins)s::timestamptz[]) - 1 AS slot, status,
+    CASE WHEN first_token_at IS NOT NULL THEN floor(ln(greatest(
+        extract(epoch FROM first_token_at - created_at)::float8, 0.001)) * %(fine)s)::int
     END,
     count(*), coalesce(sum(prompt_tokens), 0)::bigint, coalesce(sum(completion_tokens), 0)::bigint
 FROM conversations_message
@@ -33,11 +32,9 @@ WHERE role = 'assistant' AND created_at >= %(since)s AND endpoint_name <> ''
 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT %(top)s
 """
 _PEOPLE = """
-SELECT u.id::text, coalesce(nullif(u.display_name, ''), u.username), sum(m.replies)::int,
-    sum(m.tokens)::bigint
+SELECT u.id::text, coalesce(nullif(u.display_name, ''), u.username), sum(m.replies)::int
 FROM (
-    SELECT conversation_id, count(*) AS replies,
-        coalesce(sum(coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0)), 0) AS tokens
+    SELECT conversation_id, count(*) AS replies
     FROM conversations_message
     WHERE role = 'assistant' AND created_at >= %(since)s
     GROUP BY 1
@@ -104,8 +101,7 @@ def count(period: Period) -> Figures:
     """Count everything for a period, in seven queries."""
     begins = period.slots()
     values = {
-        "unit": period.unit,
-        "zone": timezone.get_current_timezone_name(),
+        "begins": list(begins),
         "fine": FINENESS,
         "since": begins[0],
         "top": TOP,
@@ -118,8 +114,7 @@ def count(period: Period) -> Figures:
         for endpoint, model, found in _rows(_SHARES, values)
     ]
     figures.people = [
-        dict(zip(("id", "name", "replies", "tokens"), row, strict=True))
-        for row in _rows(_PEOPLE, values)
+        dict(zip(("id", "name", "replies"), row, strict=True)) for row in _rows(_PEOPLE, values)
     ]
     figures.queues = [
         dict(zip(("name", "waiting", "running", "oldest"), row, strict=True))
@@ -136,29 +131,30 @@ def count(period: Period) -> Figures:
 def _rows(statement: str, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        found: Sequence[Any] = cursor.fetchall()
+        return found
 
 
 def _cells(slots: Sequence[str], rows: Sequence[Any]) -> Figures:
     """Add up the cells: a slot's replies of one status that began to answer equally fast."""
-    sums: Counter[tuple[str, str]] = Counter()
-    waits: defaultdict[str, Counter[int]] = defaultdict(Counter)
-    for slot, status, wait, replies, tokens_in, tokens_out in rows:
-        at = slot.isoformat()
+    sums: Counter[tuple[int, str]] = Counter()
+    waits: defaultdict[int, Counter[int]] = defaultdict(Counter)
+    for at, status, wait, replies, tokens_in, tokens_out in rows:
         sums.update({(at, "replies"): replies, (at, status): replies})
         sums.update({(at, "in"): tokens_in, (at, "out"): tokens_out})
         if wait is not None:
             waits[at][wait] += replies
-    everything = sum((waits[at] for at in slots), Counter[int]())
+    places = range(len(slots))
+    everything = sum((waits[at] for at in places), Counter[int]())
     return Figures(
         slots=list(slots),
-        replies=[sums[at, "replies"] for at in slots],
-        failed=[sums[at, "failed"] for at in slots],
-        broken_off=[sums[at, "interrupted"] for at in slots],
-        tokens_in=[sums[at, "in"] for at in slots],
-        tokens_out=[sums[at, "out"] for at in slots],
-        first_half=[quantile(waits[at], 0.5) for at in slots],
-        first_most=[quantile(waits[at], 0.95) for at in slots],
+        replies=[sums[at, "replies"] for at in places],
+        failed=[sums[at, "failed"] for at in places],
+        broken_off=[sums[at, "interrupted"] for at in places],
+        tokens_in=[sums[at, "in"] for at in places],
+        tokens_out=[sums[at, "out"] for at in places],
+        first_half=[quantile(waits[at], 0.5) for at in places],
+        first_most=[quantile(waits[at], 0.95) for at in places],
         wait_half=quantile(everything, 0.5),
         wait_most=quantile(everything, 0.95),
     )

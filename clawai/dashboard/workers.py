@@ -96,7 +96,7 @@ def _queues() -> list[Queue]:
 def _depths() -> dict[str, int]:
     try:
         with app.connection_for_read() as broker:
-            channel = broker.default_channel
+            channel: Any = broker.default_channel
             return {name: channel._size(name) for name in QUEUES}
     except OperationalError:
         return {}

@@ -98,7 +98,7 @@ def _plain(value: Any) -> Any:
     return _clean(str(value))
 
 
-def _number(value: float) -> Any:
+def _number(value: Any) -> Any:
     if abs(value) < LARGEST_NUMBER:
         return int(value) if int(value) == value else value
     return str(value) if isinstance(value, float) else hex(value)

@@ -153,7 +153,7 @@ def uses_page(
     except Invalid as nothing:
         raise Http404 from nothing
     query = {"document": used.document, "version": used.version, "chunk": used.chunk}
-    same = urlencode({name: value for name, value in query.items() if value is not None})
+    same = urlencode({name: str(value) for name, value in query.items() if value is not None})
     more = f"{same}&before={found[PER_PAGE - 1].pk}" if len(found) > PER_PAGE else ""
     return show(
         admin,
@@ -177,13 +177,13 @@ def _about(used: Used) -> dict[str, Any]:
     if used.chunk is not None:
         version = versions.filter(chunks=used.chunk).first()
     else:
-        version = versions.filter(pk=used.version).first()
+        version = versions.filter(pk=used.version).first() if used.version else None
     return {"version": version, "document": version and version.document, "chunk": used.chunk}
 
 
 def _quotes(request: HttpRequest, found: list[Citation]) -> dict[int, str]:
     """Return the beginnings of those quotes whose documents this person may read."""
-    ids = {each.document_id for each in found}
+    ids = {each.document_id for each in found if each.document_id}
     seen = Document.objects.filter(pk__in=ids)
     if not request.user.is_superuser:
         seen = seen.visible_to(actor_of(request))

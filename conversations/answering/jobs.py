@@ -208,7 +208,7 @@ def _begin(job: Job, config: int, prompt: int, made_with: Mapping[str, Any] | No
             [
                 config,
                 prompt,
-                Jsonb(made_with) if made_with else None,
+                Jsonb(made_with) if made_with else None,  # type: ignore[list-item]  # psycopg's own
                 lease().total_seconds(),
                 job.reply,
                 job.epoch,

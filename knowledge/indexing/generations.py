@@ -56,6 +56,8 @@ def _has_all(building: IndexGeneration) -> bool:
 
 def give_up(generation_id: int | None) -> None:
     """Drop a generation that is being built; what is in use stays."""
+    if generation_id is None:
+        return
     building = IndexGeneration.objects.filter(
         pk=generation_id, state=IndexGeneration.State.BUILDING
     )

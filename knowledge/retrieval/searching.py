@@ -275,4 +275,5 @@ def _reranked(
 def _passage(row: Sequence[Any], asked: _Question) -> Passage:
     """Return a row of the statement; its terms stand in the question's order."""
     *fields, matched, _ = row
-    return Passage(*fields, tuple(term for term in dict.fromkeys(asked.terms) if term in matched))
+    terms = tuple(term for term in dict.fromkeys(asked.terms) if term in matched)
+    return Passage(*fields, matched_terms=terms)

@@ -1,6 +1,5 @@
 """Drafts of several changes: what they say, what is refused, and the way back."""
 
-
 import pytest
 from django.contrib.auth.models import Group
 
