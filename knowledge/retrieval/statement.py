@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from pgvector import HalfVector, SparseVector
 
 from configs.providers.base import Vectors
@@ -38,7 +38,8 @@ words AS MATERIALIZED (
     WHERE distance < 0
 )"""
 
-# Exact: every row behind the filter is measured. `OFFSET 0` keeps the vector index out of it.
+# Exact: every row behind the filter is measured. `OFFSET 0` keeps the vector index out of it, and
+# `IS TRUE` has the versions in use looked up in one hash table instead of row by row.
 _EXACT_LEG = """,
 meaning_{part} AS MATERIALIZED (
     SELECT id, row_number() OVER (ORDER BY distance, id) AS place
@@ -49,11 +50,13 @@ meaning_{part} AS MATERIALIZED (
                 c.embedding::halfvec({dimensions}) <#> %(vector_{part})s::halfvec({dimensions})
                 AS distance
             FROM knowledge_chunk c
-            JOIN knowledge_document d
-                ON d.id = c.document_id AND d.current_version_id = c.version_id
             WHERE c.generation_id = ANY(%(generations_{part})s)
               AND c.generation_id IN (SELECT generation FROM scope)
               AND c.dimensions = {dimensions} AND c.embedding IS NOT NULL
+              AND (c.version_id IN (
+                  SELECT d.current_version_id FROM knowledge_document d
+                  WHERE d.base_id IN (SELECT base FROM scope) AND d.current_version_id IS NOT NULL
+              )) IS TRUE
             OFFSET 0
         ) measured
         ORDER BY distance, id
@@ -206,7 +209,7 @@ def build(request: Request) -> tuple[str, Values]:
 
 def _draft(request: Request) -> _Draft:
     """Return the statement's beginning: the rights, as their one place defines them."""
-    sql, given = request.bases.values(generation=F("active_generation")).query.sql_with_params()
+    sql, given = _named(request.bases).query.sql_with_params()
     names = [f"scope_{at}" for at in range(len(given))]
     named = sql % tuple(f"%({name})s" for name in names)
     draft = _Draft(_SCOPE.format(readable=named), dict(zip(names, given, strict=True)))
@@ -220,6 +223,10 @@ def _draft(request: Request) -> _Draft:
         asked=list(request.asked),
     )
     return draft
+
+
+def _named(bases: KnowledgeBaseQuerySet) -> QuerySet[Any, Any]:
+    return bases.values(generation=F("active_generation"), base=F("pk"))
 
 
 def _add_text_leg(draft: _Draft, leg: TextLeg | None) -> None:
