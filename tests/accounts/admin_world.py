@@ -84,6 +84,8 @@ def one_of_each(owner):
     factories.CitationFactory(message=reply, version=version)
     factories.FeedbackFactory(message=reply, comment=WORDS)
     factories.ApiKeyFactory(owner=owner)
+    factories.ModelEndpointFactory()
+    factories.PromptTemplateFactory()
     TokenFamily.objects.create(user=owner, current="x", password_stamp="x", expires_at=_soon())
     IdempotentCall.objects.create(user=owner, key="k", fingerprint="f")
     RunningProcess.objects.create(name="web", host="h", pid=1, seen_at=timezone.now())
