@@ -108,7 +108,10 @@ class Message(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(
-        Conversation, on_delete=models.CASCADE, related_name="messages"
+        Conversation,
+        verbose_name=_("conversation"),
+        on_delete=models.CASCADE,
+        related_name="messages",
     )
     parent = models.ForeignKey(
         "self",
@@ -295,7 +298,9 @@ class Citation(models.Model):
     The quote and its hash stay true when the document changes or goes.
     """
 
-    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="citations")
+    message = models.ForeignKey(
+        Message, verbose_name=_("message"), on_delete=models.CASCADE, related_name="citations"
+    )
     number = models.PositiveSmallIntegerField(_("number"))
     document = models.ForeignKey(
         Document,
@@ -368,7 +373,9 @@ class Feedback(models.Model):
         GOOD = 1, _("good")
         BAD = -1, _("bad")
 
-    message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="feedback")
+    message = models.OneToOneField(
+        Message, verbose_name=_("message"), on_delete=models.CASCADE, related_name="feedback"
+    )
     rating = models.SmallIntegerField(_("rating"), choices=Rating)
     comment = models.TextField(_("comment"), blank=True, max_length=2000)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

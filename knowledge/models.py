@@ -78,7 +78,12 @@ class IndexGeneration(models.Model):
         ACTIVE = "active", _("in use")
         RETIRED = "retired", _("retired")
 
-    base = models.ForeignKey(KnowledgeBase, on_delete=models.CASCADE, related_name="generations")
+    base = models.ForeignKey(
+        KnowledgeBase,
+        verbose_name=_("knowledge base"),
+        on_delete=models.CASCADE,
+        related_name="generations",
+    )
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.BUILDING)
     endpoint_name = models.CharField(_("embedding endpoint"), max_length=60)
     dimensions = models.PositiveSmallIntegerField(_("dimensions"))
@@ -198,7 +203,9 @@ class DocumentVersion(models.Model):
     """The bytes of a document at one time, and the text that was read from them."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="versions")
+    document = models.ForeignKey(
+        Document, verbose_name=_("document"), on_delete=models.CASCADE, related_name="versions"
+    )
     number = models.PositiveIntegerField(_("number"), default=1)
     file = models.FileField(_("file"), upload_to="documents/%Y/%m/")
     content_type = models.CharField(_("type"), max_length=100)
@@ -240,10 +247,24 @@ class Chunk(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    base = models.ForeignKey(KnowledgeBase, on_delete=models.CASCADE, related_name="+")
-    generation = models.ForeignKey(IndexGeneration, on_delete=models.CASCADE, related_name="chunks")
-    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="chunks")
-    version = models.ForeignKey(DocumentVersion, on_delete=models.CASCADE, related_name="chunks")
+    base = models.ForeignKey(
+        KnowledgeBase,
+        verbose_name=_("knowledge base"),
+        on_delete=models.CASCADE,
+        related_name="+",
+    )
+    generation = models.ForeignKey(
+        IndexGeneration,
+        verbose_name=_("index generation"),
+        on_delete=models.CASCADE,
+        related_name="chunks",
+    )
+    document = models.ForeignKey(
+        Document, verbose_name=_("document"), on_delete=models.CASCADE, related_name="chunks"
+    )
+    version = models.ForeignKey(
+        DocumentVersion, verbose_name=_("version"), on_delete=models.CASCADE, related_name="chunks"
+    )
     ordinal = models.PositiveIntegerField(_("number in the document"))
     text = models.TextField(_("text"))
     heading_path = models.CharField(_("headings"), max_length=500, blank=True)
@@ -290,9 +311,17 @@ class IndexedVersion(models.Model):
     """A document version all of whose chunks are in a generation."""
 
     generation = models.ForeignKey(
-        IndexGeneration, on_delete=models.CASCADE, related_name="indexed"
+        IndexGeneration,
+        verbose_name=_("index generation"),
+        on_delete=models.CASCADE,
+        related_name="indexed",
     )
-    version = models.ForeignKey(DocumentVersion, on_delete=models.CASCADE, related_name="indexed")
+    version = models.ForeignKey(
+        DocumentVersion,
+        verbose_name=_("version"),
+        on_delete=models.CASCADE,
+        related_name="indexed",
+    )
     chunks = models.PositiveIntegerField(_("chunks"))
 
     class Meta:

@@ -71,6 +71,7 @@ class KeptHistory(HistoricalRecords):  # type: ignore[misc]
     """History whose rows nobody changes: the author is an id that outlives the person's row."""
 
     def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("verbose_name_plural", kwargs.get("verbose_name"))
         super().__init__(
             bases=[Origin],
             history_change_reason_field=models.TextField(null=True),

@@ -217,7 +217,7 @@ class CitationAdmin(IndexedSearch, RecordAdmin):
     """Which passage of which version an answer rests on, and which answers used it."""
 
     fields = [
-        "message_id",
+        "reply",
         "number",
         "document",
         "document_name",
@@ -231,8 +231,8 @@ class CitationAdmin(IndexedSearch, RecordAdmin):
         "rank_vector",
         "rank_text",
     ]
-    readonly_fields = ["message_id"]
-    list_display = ["message_id", "number", "document_name", "version_number", "score"]
+    readonly_fields = ["reply"]
+    list_display = ["reply", "number", "document_name", "version_number", "score"]
     search_fields = ["message__id__exact", "document__name"]
     search_ids = ["pk", "message", "document"]
     search_names = {"document": "name"}
@@ -271,7 +271,7 @@ class CitationAdmin(IndexedSearch, RecordAdmin):
         return tracing.export(request)
 
     @admin.display(description=_("message"))
-    def message_id(self, citation: Citation) -> str:
+    def reply(self, citation: Citation) -> str:
         """Return the id of the reply."""
         return str(citation.message_id)
 
@@ -280,9 +280,9 @@ class CitationAdmin(IndexedSearch, RecordAdmin):
 class FeedbackAdmin(PrivateAdmin):
     """What people thought of replies."""
 
-    fields = ["message_id", "rating", "created_at", "updated_at"]
+    fields = ["reply", "rating", "created_at", "updated_at"]
     private_fields = ["comment"]
-    list_display = ["message_id", "rating", "created_at"]
+    list_display = ["reply", "rating", "created_at"]
     list_filter = ["rating"]
     search_fields = ["message__id__exact", "message__conversation__owner__username"]
 
@@ -292,6 +292,6 @@ class FeedbackAdmin(PrivateAdmin):
         return conversation
 
     @admin.display(description=_("message"))
-    def message_id(self, feedback: Feedback) -> str:
+    def reply(self, feedback: Feedback) -> str:
         """Return the id of the reply."""
         return str(feedback.message_id)

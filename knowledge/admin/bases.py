@@ -11,6 +11,7 @@ from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from configs.admin.base import ClawAdmin, EstimatingPaginator, RecordAdmin, RefusableForm
 from configs.admin.screens import actor_of, address, deed, show
@@ -25,6 +26,7 @@ class BaseForm(RefusableForm):
     class Meta:
         model = KnowledgeBase
         fields = ["name", "description", "visibility", "shared_users", "shared_groups"]
+        widgets = {"shared_groups": UnfoldAdminCheckboxSelectMultipleWidget}
 
 
 @admin.register(KnowledgeBase)
@@ -50,7 +52,6 @@ class KnowledgeBaseAdmin(ClawAdmin):
     list_filter = ["visibility"]
     search_fields = ["name", "slug", "description", "owner__username"]
     autocomplete_fields = ["shared_users"]
-    filter_horizontal = ["shared_groups"]
     actions = None
 
     @admin.display(description=_("health"))
