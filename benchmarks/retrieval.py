@@ -180,7 +180,7 @@ def _mixed(sets: Sets, chosen: dict[str, tuple[str, str]], bases: dict[str, Any]
     everywhere = list(bases.values())
     asked = {name: sets.questions(name) for name in chosen}
     once = [question for name, of in asked.items() if name not in ACROSS for question in of]
-    figures = {"mixed": {"hybrid": measure(once, everywhere, "hybrid")}}
+    figures: dict[str, Any] = {"mixed": {"hybrid": measure(once, everywhere, "hybrid")}}
     twice = [question for of in asked.values() for question in of]
     if len(twice) > len(once):
         strict = measure(twice, everywhere, "hybrid") | {"best_mrr_possible": ceiling(twice)}

@@ -157,7 +157,7 @@ class Library:
     vectors: dict[str, Any]
     questions: dict[str, Any]
 
-    def ask(self, share: str, mode: str, way: str, ef_search: int) -> dict[str, Any]:
+    def ask(self, share: str, mode: Any, way: str, ef_search: int) -> dict[str, Any]:
         """Return recall@10 against all vectors behind the filter, times, and the ways taken."""
         from knowledge import retrieval
         from knowledge.retrieval import searching
@@ -237,7 +237,7 @@ def measure(rows: int, asked: int, folder: Path) -> dict[str, Any]:
         asks = dict(zip(
             (" ".join(world.words(8)) for _ in range(asked)), world.vectors(asked), strict=True
         ))  # fmt: skip
-        embedding.GenerationEmbedder.question = lambda _, text: asks[text]  # type: ignore[method-assign]
+        setattr(embedding.GenerationEmbedder, "question", lambda _, text: asks[text])  # noqa: B010
         library = Library(user, bases, vectors, asks)
         figures: dict[str, Any] = {"rows": rows} | took
         for share in (WHOLE, *SHARES):

@@ -30,7 +30,7 @@ INDEXED_DIMENSIONS = frozenset({256, 384, 512, 1024, 2048})
 EXACT_BELOW = 10_000
 """Chunks behind the filter up to which measuring all of them is the faster way, and perfect."""
 
-LEAST_MATCHES, MOST_MATCHES = 500, 2_000
+LEAST_MATCHES, MOST_MATCHES = 500, 1_000
 """Chunks that the rarer terms may bring in as candidates of the text leg: a tenth of all, within
 these bounds. A scan of more is slow, and what only common words bring in is never the best."""
 
@@ -276,4 +276,4 @@ def _passage(row: Sequence[Any], asked: _Question) -> Passage:
     """Return a row of the statement; its terms stand in the question's order."""
     *fields, matched, _ = row
     terms = tuple(term for term in dict.fromkeys(asked.terms) if term in matched)
-    return Passage(*fields, matched_terms=terms)
+    return Passage(*fields, terms)  # type: ignore[call-arg]  # a row has the fields in their order
