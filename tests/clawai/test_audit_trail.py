@@ -120,7 +120,7 @@ class TestKnowledge:
     ) -> None:
         client = api_of(alice)
         base = client.post("/api/v1/knowledge-bases/", {"name": "Plans"}, format="json").json()
-        file = SimpleUploadedFile("plan.md", b"# very private text")
+        file = SimpleUploadedFile("plan.md", b"# the heron flies at dawn")
         where = f"/api/v1/knowledge-bases/{base['id']}/documents/"
         answer = client.post(where, {"file": file}, format="multipart")
         assert answer.status_code == 202, answer.json()
@@ -130,7 +130,7 @@ class TestKnowledge:
         assert acts(object_id=made["id"]) == [
             "document.upload", "document.reindex", "document.delete",
         ]  # fmt: skip
-        assert "private" not in str([row.__dict__ for row in AuditEntry.objects.all()])
+        assert "heron" not in str([row.__dict__ for row in AuditEntry.objects.all()])
 
     def test_texts__that_are_not_shared__are_read_in_the_logs_sight(
         self, alice: User, superuser: User, browser_of: BrowserOf
