@@ -12,7 +12,6 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 from unfold.dataclasses import SearchResult
@@ -109,7 +108,7 @@ def _settings(request: HttpRequest, words: str) -> Iterator[SearchResult]:
     wanted = words.lower()
     for key, setting in registry.SETTINGS.items():
         if wanted in key or wanted in str(setting.help).lower():
-            to = f"{reverse('admin:configs_config_changelist')}?{urlencode({'q': key})}#{key}"
+            to = reverse("admin:configs_config_setting", args=[key])
             yield _result(key, setting.help, to, "tune")
 
 
