@@ -135,7 +135,7 @@ def _charts(figures: Figures, period: Period) -> list[Chart]:
             names,
             [
                 Series(_("Half of them"), "accent", figures.first_half),
-                Series(_("95 % of them"), "warn", figures.first_most),
+                Series(_("95th percentile"), "warn", figures.first_most),
             ],
             seconds,
         ),
