@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
@@ -13,6 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from accounts.models import Role
 from configs.admin.base import ClawAdmin, EstimatingPaginator, RecordAdmin, RefusableForm
 from configs.admin.screens import actor_of, address, deed, show
 from knowledge import services
@@ -27,6 +29,17 @@ class BaseForm(RefusableForm):
         model = KnowledgeBase
         fields = ["name", "description", "visibility", "shared_users", "shared_groups"]
         widgets = {"shared_groups": UnfoldAdminCheckboxSelectMultipleWidget}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        groups: Any = self.fields.get("shared_groups")
+        if groups is not None:
+            groups.label_from_instance = _called
+
+
+def _called(group: Group) -> str:
+    """Return a role in the reader's language, and any other group by its own name."""
+    return str(Role(group.name).label) if group.name in Role.values else group.name
 
 
 @admin.register(KnowledgeBase)
