@@ -36,7 +36,9 @@ def test_search__operator__finds_people_bases_documents_and_settings(olga, alice
 def test_search__titles_of_others__are_found_by_nobody(olga, aidan, superuser, talk, browser_of):
     for reader in (olga, aidan, superuser):
         client = browser_of(reader)
-        assert "submarine" not in found(client, "submarin")
+        by_title = found(client, "submarin")
+        assert "submarine" not in by_title
+        assert str(talk.pk) not in by_title
         by_id = found(client, str(talk.pk))
         assert str(talk.pk) in by_id
         assert "submarine" not in by_id
