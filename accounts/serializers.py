@@ -1,13 +1,17 @@
 """Serializers of people, and the strictness that every serializer shares."""
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC
+from typing import Any, TypeVar
 
 from django.conf import settings
+from django.db import models
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from accounts.models import ApiKey, Scope, User
+
+Row = TypeVar("Row", bound=models.Model)
 
 
 class StrictMixin:
@@ -28,7 +32,23 @@ class StrictSerializer(StrictMixin, serializers.Serializer[Any]):
     """A serializer that takes its own fields and no others."""
 
 
-class StrictModelSerializer(StrictMixin, serializers.ModelSerializer[Any]):
+class Moment(serializers.DateTimeField):
+    """A time in UTC, whatever zone the pages show."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(default_timezone=UTC, **kwargs)
+
+
+class RowSerializer(serializers.ModelSerializer[Row]):
+    """A model's serializer whose times are in UTC."""
+
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.DateTimeField: Moment,
+    }
+
+
+class StrictModelSerializer(StrictMixin, RowSerializer[Any]):
     """A model's serializer that takes its own fields and no others."""
 
 
@@ -90,7 +110,7 @@ class ApiKeyInput(StrictSerializer):
 
     name = serializers.CharField(max_length=100)
     scopes = serializers.ListField(child=serializers.ChoiceField(Scope.choices), max_length=20)
-    expires_at = serializers.DateTimeField(required=False, allow_null=True)
+    expires_at = Moment(required=False, allow_null=True)
 
 
 class RotationInput(StrictSerializer):
@@ -99,7 +119,7 @@ class RotationInput(StrictSerializer):
     overlap_seconds = serializers.IntegerField(min_value=0, max_value=30 * 86400, default=0)
 
 
-class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
+class ApiKeySerializer(RowSerializer[ApiKey]):
     """A key, without its secret."""
 
     class Meta:

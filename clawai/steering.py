@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from accounts.models import Scope, User
 from accounts.rest import RestView, caller, valid
-from accounts.serializers import StrictSerializer
+from accounts.serializers import Moment, StrictSerializer
 from configs import crypto, registry, runtime, services
 from configs.changesets.values import FreeKey
 from configs.errors import Conflict, Forbidden, Invalid, NotFound, Stale, VersionNeeded
@@ -66,8 +66,8 @@ class SettingSerializer(serializers.Serializer[Any]):
     is_sensitive = serializers.BooleanField()
     is_public = serializers.BooleanField()
     version = serializers.IntegerField(help_text="0 where nothing was ever stored")
-    created_at = serializers.DateTimeField(allow_null=True)
-    updated_at = serializers.DateTimeField(allow_null=True)
+    created_at = Moment(allow_null=True)
+    updated_at = Moment(allow_null=True)
     updated_by = serializers.CharField(allow_null=True)
 
 
@@ -78,7 +78,7 @@ class PastSerializer(serializers.Serializer[Any]):
     old_value = serializers.SerializerMethodField()
     new_value = serializers.SerializerMethodField()
     changed_by = serializers.SerializerMethodField()
-    changed_at = serializers.DateTimeField(source="history_date")
+    changed_at = Moment(source="history_date")
     reason = serializers.CharField(source="history_change_reason", allow_null=True)
     release = serializers.IntegerField(source="release_version", allow_null=True)
     request_id = serializers.CharField()

@@ -5,7 +5,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from accounts.serializers import StrictSerializer
+from accounts.serializers import RowSerializer, StrictSerializer
 from knowledge.errors import reason
 from knowledge.models import Chunk, Document, IndexGeneration, KnowledgeBase
 from knowledge.retrieval import Passage
@@ -17,7 +17,7 @@ MOST_SHARED = 500
 Visibility = KnowledgeBase.Visibility
 
 
-class BaseSerializer(serializers.ModelSerializer[KnowledgeBase]):
+class BaseSerializer(RowSerializer[KnowledgeBase]):
     """A knowledge base; with whom it is shared is shown to those who may change it."""
 
     documents = serializers.IntegerField(source="document_count")
@@ -81,7 +81,7 @@ class BaseInput(BaseChanges):
     slug = serializers.SlugField(max_length=80, allow_unicode=True, required=False)
 
 
-class GenerationSerializer(serializers.ModelSerializer[IndexGeneration]):
+class GenerationSerializer(RowSerializer[IndexGeneration]):
     """A way in which a base is indexed."""
 
     class Meta:
@@ -96,7 +96,7 @@ class ErrorSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField(help_text=_("In the language of the reader."))
 
 
-class DocumentSerializer(serializers.ModelSerializer[Document]):
+class DocumentSerializer(RowSerializer[Document]):
     """A document, with the figures of its newest version."""
 
     error = serializers.SerializerMethodField()
@@ -147,7 +147,7 @@ class UploadInput(StrictSerializer):
     )
 
 
-class ChunkSerializer(serializers.ModelSerializer[Chunk]):
+class ChunkSerializer(RowSerializer[Chunk]):
     """A passage of a document; positions count the characters of the version's text."""
 
     class Meta:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.db import connection
 
 from clawai.dashboard.periods import Period
+from configs import runtime
 
 FINENESS: Final = 20
 """Steps of the times' logarithm that are told apart: each is 5 % wide."""
@@ -65,9 +66,7 @@ SELECT rating, count(*) FROM conversations_feedback WHERE created_at >= %(since)
 _HOUSE = """
 SELECT (SELECT count(*) FROM accounts_user WHERE is_active) > 1,
     EXISTS (SELECT FROM knowledge_document),
-    EXISTS (SELECT FROM conversations_message WHERE role = 'assistant'),
-    EXISTS (SELECT FROM configs_modelendpoint WHERE kind = 'chat' AND enabled
-        AND provider <> 'local')
+    EXISTS (SELECT FROM conversations_message WHERE role = 'assistant')
 """
 
 
@@ -124,7 +123,9 @@ def count(period: Period) -> Figures:
     ratings = dict(_rows(_FEEDBACK, values))
     figures.good, figures.bad = ratings.get(1, 0), ratings.get(-1, 0)
     house = _rows(_HOUSE)[0]
-    figures.has_people, figures.has_documents, figures.has_replies, figures.has_model = house
+    figures.has_people, figures.has_documents, figures.has_replies = house
+    usable = runtime.current().endpoints("chat")
+    figures.has_model = any(endpoint.provider != "local" for endpoint in usable)
     return figures
 
 

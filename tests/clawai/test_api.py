@@ -9,7 +9,13 @@ from django.conf import settings
 from django.test import Client
 
 from tests.clawai.edge_urls import SECRET
-from tests.factories import ConfigFactory
+from tests.factories import (
+    ApiKeyFactory,
+    ConfigFactory,
+    ConversationFactory,
+    DocumentFactory,
+    KnowledgeBaseFactory,
+)
 
 pytestmark = pytest.mark.urls("tests.clawai.edge_urls")
 FIELDS = {"type", "title", "status", "detail", "code", "request_id"}
@@ -298,3 +304,15 @@ def test_pages__enormous_size__is_capped(api, db):
         ConfigFactory(key=f"zz.{number}")
     page = api.get("/api/v1/pages/?page_size=1000000000").json()
     assert len(page["results"]) == 100
+
+
+def test_times__of_every_list__are_in_utc(api_of, alice):
+    api = api_of(alice)
+    base = KnowledgeBaseFactory(owner=alice)
+    DocumentFactory(base=base)
+    ConversationFactory(owner=alice)
+    ApiKeyFactory(owner=alice)
+    lists = ["knowledge-bases/", f"knowledge-bases/{base.pk}/documents/", "conversations/"]
+    for address in [*lists, "api-keys/"]:
+        row = api.get(f"/api/v1/{address}").json()["results"][0]
+        assert row["created_at"].endswith("Z"), (address, row["created_at"])
