@@ -41,13 +41,23 @@ def make_administrator(username: str) -> None:
 
 
 def point_at_the_fake(changes: dict[str, object]) -> None:
-    """Make the fake GLM the only chat endpoint; `changes` are fields of its row."""
-    from configs.models import ModelEndpoint
+    """Make the fake GLM the only chat endpoint; `changes` are fields of its row.
 
-    ModelEndpoint.objects.filter(kind="chat").delete()
-    ModelEndpoint.objects.create(
-        name="glm", kind="chat", provider="zhipu", model="glm-4-plus", position=1, **changes
-    )
+    As a release of its own, so that tests that take releases back do not take this back.
+    """
+    from configs import changesets
+    from configs.models import Change, ModelEndpoint
+
+    draft = changesets.open_draft(title="The fake GLM", actor=None)
+    values = {"name": "glm", "kind": "chat", "provider": "zhipu", "model": "glm-4-plus"}
+    wanted = [("glm", Change.Action.CREATE, values | {"position": 1, **changes})]
+    others = ModelEndpoint.objects.filter(kind="chat").values_list("name", flat=True)
+    wanted += [(name, Change.Action.DELETE, None) for name in others]
+    for name, action, value in wanted:
+        changesets.draft(
+            change_set=draft, kind="endpoint", target=name, action=action, value=value, actor=None
+        )
+    changesets.submit(change_set=draft, actor=None, reason="For the tests", ask_models=False)
 
 
 def main() -> None:
