@@ -26,8 +26,9 @@ def prepare(data_dir: Path) -> None:
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         (data_dir / "logs").mkdir(mode=0o700, exist_ok=True)
-        write_private(data_dir / ".writable", "yes\n")
-        (data_dir / ".writable").unlink()
+        probe = data_dir / f".writable-{os.getpid()}"  # another start may be trying the same
+        write_private(probe, "yes\n")
+        probe.unlink()
     except OSError as error:
         raise explained(error, data_dir) from error
     require_space(data_dir, LEAST_FREE_MEGABYTES)

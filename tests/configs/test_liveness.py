@@ -90,6 +90,17 @@ def test_ring__redis_down__only_warns(settings, caplog):
     assert runtime.current().get(registry.RETRIEVAL_TOP_K) == 8
 
 
+@pytest.fixture
+def pool_made_anew(committed: None) -> Iterator[None]:
+    """Leave no pool behind that goes on waiting before it looks for the database again."""
+    from django.db import connection
+
+    yield
+    connection.close()
+    connection.close_pool()
+
+
+@pytest.mark.usefixtures("pool_made_anew")
 def test_refresher__database_gone__keeps_the_last_known_good(other_process):
     from django.db import connection
 
